@@ -12,7 +12,9 @@ public enum NoDraftReason: String, Sendable, Codable, CaseIterable {
     case undecodable = "undecodable"
     /// Decoded, but not a picture: a constant or near-empty frame.
     case noImageContent = "no-image-content"
-    /// Patient or study identity is missing or contradicts what is known; a human must look.
+    /// Patient ID is missing or empty: nobody can be told whose report it would be.
+    case missingPatientID = "missing-patient-id"
+    /// Patient or study identity contradicts what is known; a human must look.
     case identityConflict = "identity-conflict"
     /// The pipeline failed as often as it may.
     case modelFailed = "model-failed"

@@ -90,6 +90,12 @@ public struct InstanceDescription: Sendable, Codable, Hashable {
     public var presentationIntentType = ""
     /// (0010,2201)
     public var patientSpeciesDescription = ""
+    /// (0010,2292)
+    public var patientBreedDescription = ""
+    /// (0018,1030)
+    public var protocolName = ""
+    /// (0018,1400): what the modality's operator picked, "CHEST PA" or "CANINE LATERAL THORAX".
+    public var acquisitionDeviceProcessingDescription = ""
     /// (0008,0008), joined by `\`.
     public var imageType = ""
     /// (0008,0022) and (0008,0032), or of content.
