@@ -12,7 +12,10 @@ public enum ImageSelection: Sendable, Equatable {
     case image(index: Int, reason: String)
     case none(NoDraftReason, detail: String)
 
-    public static func choose(from images: [InstanceDescription], study: StudyDescription) -> ImageSelection {
+    /// - Parameter chestBodyParts: further values of Body Part Examined, upper case, that count as a chest.
+    public static func choose(
+        from images: [InstanceDescription], study: StudyDescription, chestBodyParts: [String] = []
+    ) -> ImageSelection {
         let radiographs = images.indices.filter { isRadiograph(images[$0]) }
         guard !radiographs.isEmpty else {
             let kinds = Set(images.map { $0.modality.isEmpty ? "none" : $0.modality }).sorted().joined(separator: ", ")
@@ -22,7 +25,7 @@ public enum ImageSelection: Sendable, Equatable {
         guard !human.isEmpty else {
             return .none(.notHuman, detail: "species, breed, institution or processing description names an animal")
         }
-        let chest = human.filter { isChest(images[$0], study: study) }
+        let chest = human.filter { isChest(images[$0], study: study, more: chestBodyParts) }
         guard !chest.isEmpty else {
             let parts = Set(human.map { images[$0].bodyPartExamined }).sorted().joined(separator: ", ")
             return .none(.notAChestFilm, detail: parts.isEmpty ? "the study's description names another body part" : "Body Part Examined: \(parts)")
@@ -116,9 +119,9 @@ public enum ImageSelection: Sendable, Equatable {
     }
 
     /// Body Part Examined decides where it is filled; then the region code; then what study and series are called.
-    private static func isChest(_ image: InstanceDescription, study: StudyDescription) -> Bool {
+    private static func isChest(_ image: InstanceDescription, study: StudyDescription, more: [String]) -> Bool {
         let part = image.bodyPartExamined.uppercased().trimmingCharacters(in: .whitespaces)
-        if !part.isEmpty { return ["CHEST", "THORAX", "LUNG", "LUNGS"].contains(part) }
+        if !part.isEmpty { return ["CHEST", "THORAX", "LUNG", "LUNGS"].contains(part) || more.contains(part) }
         if let region = image.anatomicRegionCode { return chestRegionCodes.contains(region.value) }
         let words = Self.words([image.seriesDescription, image.protocolName, image.acquisitionDeviceProcessingDescription,
                                 study.studyDescription, study.requestedProcedureDescription].joined(separator: " "))

@@ -1,0 +1,78 @@
+public import DICOM
+internal import Foundation
+public import RaDialogPipeline
+public import ReportModel
+
+/// From the images of a study to its draft, or to the coded reason why there is none. The daemon's worker and
+/// `radialogctl draft` run this same code.
+public struct Drafting: Sendable {
+    /// One received image, and where its file lies.
+    public struct Image: Sendable {
+        public var description: InstanceDescription
+        public var path: String
+        /// SHA-256 of the data set as received; nil for a file from outside.
+        public var sha256: String?
+
+        public init(description: InstanceDescription, path: String, sha256: String?) {
+            self.description = description
+            self.path = path
+            self.sha256 = sha256
+        }
+    }
+
+    public enum Outcome: Sendable {
+        case draft(DraftReport, keyImage: InstanceDescription, turns: [DialogueTurn])
+        case none(NoDraftReason, detail: String)
+    }
+
+    private let pipeline: RaDialogPipeline
+    private let decoder: FrameDecoder
+    /// Values of Body Part Examined that the site adds to those that mean a chest.
+    private let chestBodyParts: [String]
+
+    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = []) {
+        self.pipeline = pipeline
+        self.decoder = decoder
+        self.chestBodyParts = chestBodyParts
+    }
+
+    /// Drafts the study. Blocks and computes: call it on a thread of its own.
+    ///
+    /// An image that cannot be decoded does not end the study while another frontal one is there.
+    /// - Throws: what may pass by itself (a decoder that did not start, a cancelled run, memory); what lies in the
+    ///   images is an outcome.
+    public func draft(
+        study: StudyDescription, images: [Image], questions: [String] = [], isCancelled: () -> Bool = { false }
+    ) throws -> Outcome {
+        var candidates = images
+        var undecodable: [String] = []
+        while true {
+            switch ImageSelection.choose(from: candidates.map(\.description), study: study, chestBodyParts: chestBodyParts) {
+            case .none(let reason, let detail):
+                guard let first = undecodable.first else { return .none(reason, detail: detail) }
+                return .none(.undecodable, detail: first)
+            case .image(let index, let reason):
+                let image = candidates[index]
+                do throws(DecodeError) {
+                    let started = ContinuousClock.now
+                    let radiograph = try decoder.decode(path: image.path)
+                    let source = DraftSource(
+                        sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
+                        decodeSeconds: (ContinuousClock.now - started).seconds)
+                    return try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled)
+                } catch {
+                    if error.isTransient { throw error }
+                    undecodable.append("\(error.reasonCode): \(error)")
+                    candidates.remove(at: index)
+                }
+            }
+        }
+    }
+
+    private func draft(
+        _ radiograph: Radiograph, source: DraftSource, keyImage: InstanceDescription, questions: [String], isCancelled: () -> Bool
+    ) throws -> Outcome {
+        let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
+        return .draft(report, keyImage: keyImage, turns: turns)
+    }
+}

@@ -1,0 +1,172 @@
+"""Senders that are not ours: dcmsend, storescu, pynetdicom."""
+import socket
+import subprocess
+import time
+
+import pydicom
+import pytest
+from pydicom.uid import ComputedRadiographyImageStorage, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
+
+from conftest import FILMS, corpus, wait_until
+
+
+def film(**changes):
+    dataset = pydicom.dcmread(FILMS / "chest-pa.dcm")
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def associate(daemon, contexts, called="RADIALOGD", calling="PYNETDICOM"):
+    ae = AE(ae_title=calling)
+    for abstract, transfer in contexts:
+        ae.add_requested_context(abstract, transfer)
+    return ae.associate("127.0.0.1", daemon.port, ae_title=called)
+
+
+def test_every_fixture_film_ends_as_a_draft_or_with_a_coded_reason(make_daemon):
+    daemon = make_daemon().start()
+    films = sorted(FILMS.glob("*.dcm"))
+    result = subprocess.run(["dcmsend", "-v", "-aec", "RADIALOGD", "127.0.0.1", str(daemon.port), *map(str, films)],
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = {pydicom.dcmread(f, stop_before_pixels=True).StudyInstanceUID for f in films}
+    studies = daemon.settled(len(expected))
+    assert set(studies) == expected
+    for study in studies.values():
+        assert (study["state"] == "drafted") != (study["no_draft_reason"] is not None), study
+    reasons = {study["no_draft_reason"] for study in studies.values()} - {None}
+    assert {"lateral-only", "not-a-chest-film"} <= reasons
+    daemon.stop()
+
+
+def test_the_real_films_of_the_corpus_each_end_as_a_draft_or_with_a_coded_reason(make_daemon):
+    folder = corpus("A_chest_xray", "dicom")
+    daemon = make_daemon().start()
+    films = sorted(folder.rglob("*.dcm"))
+    result = subprocess.run(["dcmsend", "-v", "-aec", "RADIALOGD", "127.0.0.1", str(daemon.port), *map(str, films)],
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = {pydicom.dcmread(f, stop_before_pixels=True).StudyInstanceUID for f in films}
+    studies = daemon.settled(len(expected), timeout=300)
+    assert set(studies) == expected
+    for study in studies.values():
+        assert (study["state"] == "drafted") != (study["no_draft_reason"] is not None), study
+    dog = pydicom.dcmread(next(folder.rglob("dx_image.dcm")), stop_before_pixels=True).StudyInstanceUID
+    assert studies[dog]["no_draft_reason"] == "not-human"
+    assert sum(study["state"] == "drafted" for study in studies.values()) >= 2
+    daemon.stop()
+
+
+def test_associations_are_refused_with_the_right_reason(make_daemon):
+    daemon = make_daemon('[[dicom.peer]]\nae_title = "MODALITY"\naddress = "127.0.0.1"\n'
+                         '[[dicom.peer]]\nae_title = "ELSEWHERE"\naddress = "192.0.2.1"\n').start()
+    contexts = [(Verification, [ImplicitVRLittleEndian])]
+
+    def outcome(called, calling):
+        association = associate(daemon, contexts, called, calling)
+        if association.is_established:
+            association.release()
+            return "accepted"
+        rejection = association.acceptor.primitive
+        return (rejection.result, rejection.result_source, rejection.diagnostic)
+
+    assert outcome("RADIALOGD", "MODALITY") == "accepted"
+    assert outcome("WRONG", "MODALITY") == (1, 1, 7)
+    assert outcome("RADIALOGD", "STRANGER") == (1, 1, 3)
+    assert outcome("RADIALOGD", "ELSEWHERE") == (1, 1, 3)
+    daemon.stop()
+
+
+def test_a_duplicate_changes_nothing_and_other_bytes_are_quarantined(make_daemon):
+    daemon = make_daemon().start()
+    assert daemon.storescu(FILMS / "chest-pa.dcm")[0] == 0
+    (study, before), = daemon.settled(1).items()
+    association = associate(daemon, [(film().SOPClassUID, [film().file_meta.TransferSyntaxUID])])
+    assert association.send_c_store(film()).Status == 0x0000
+    assert association.send_c_store(film(SeriesDescription="other bytes")).Status == 0x0000
+    association.release()
+    after = daemon.json("study", "show", study)
+    assert after["state"] == "drafted" and after["draft"] == daemon.json("study", "show", study)["draft"]
+    assert len(list((daemon.state / "quarantine").rglob("*.dcm"))) == 1
+    assert len(list((daemon.state / "objects").rglob("*.dcm"))) == 1
+    daemon.stop()
+
+
+def test_an_object_that_is_not_what_the_command_says_is_refused(make_daemon):
+    daemon = make_daemon().start()
+    association = associate(daemon, [(ComputedRadiographyImageStorage, [ExplicitVRLittleEndian]), (CTImageStorage, [ExplicitVRLittleEndian])])
+    # CT is not negotiated at all.
+    assert [c.abstract_syntax for c in association.accepted_contexts] == [ComputedRadiographyImageStorage]
+    from pynetdicom.dimse_primitives import C_STORE
+    from pynetdicom.dsutils import encode
+    from io import BytesIO
+    lying = film(SOPInstanceUID=generate_uid())
+    request = C_STORE()
+    request.MessageID = 7
+    request.AffectedSOPClassUID = ComputedRadiographyImageStorage
+    request.AffectedSOPInstanceUID = generate_uid()
+    request.Priority = 0
+    request.DataSet = BytesIO(encode(lying, False, True))
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    _, response = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    assert response.Status == 0xA900
+    association.release()
+    assert daemon.studies() == {}
+    assert list((daemon.state / "objects").rglob("*.dcm")) == []
+    daemon.stop()
+
+
+def test_a_silent_peer_does_not_keep_others_waiting(make_daemon):
+    daemon = make_daemon().start()
+    silent = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(5)]
+    silent[0].sendall(b"\x01\x00\x00\x00")  # half a PDU header
+    started = time.monotonic()
+    assert daemon.storescu(FILMS / "chest-pa.dcm")[0] == 0
+    assert time.monotonic() - started < 25, "a silent peer has 30 s; a sender must not wait for it"
+    for connection in silent:
+        connection.close()
+    daemon.stop()
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_pynetdicom_objects_are_stored_bit_for_bit(make_daemon, syntax):
+    daemon = make_daemon().start()
+    dataset = film()
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset.decompress()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    from pynetdicom.dsutils import encode
+    sent = encode(dataset, syntax.is_implicit_VR, True)
+    association = associate(daemon, [(dataset.SOPClassUID, [syntax])])
+    assert association.send_c_store(dataset).Status == 0x0000
+    association.release()
+    stored, = (daemon.state / "objects").rglob("*.dcm")
+    assert stored.read_bytes().endswith(sent)
+    back = pydicom.dcmread(stored)
+    assert back.file_meta.TransferSyntaxUID == syntax and back.SOPInstanceUID == dataset.SOPInstanceUID
+    daemon.stop()
+
+
+def test_a_late_object_reopens_the_study(make_daemon):
+    daemon = make_daemon().start()
+    first = film()
+    association = associate(daemon, [(first.SOPClassUID, [first.file_meta.TransferSyntaxUID])])
+    assert association.send_c_store(first).Status == 0x0000
+    daemon.settled(1)
+    late = film(SOPInstanceUID=generate_uid(), InstanceNumber=2)
+    late.file_meta.MediaStorageSOPInstanceUID = late.SOPInstanceUID
+    assert association.send_c_store(late).Status == 0x0000
+    association.release()
+    study = first.StudyInstanceUID
+
+    def redrafted():
+        shown = daemon.json("study", "show", study)
+        return shown["state"] == "drafted" and shown["report"]["version"] >= 2 and shown
+
+    wait_until(redrafted, what="a second draft, as nobody had opened the first")
+    daemon.stop()
