@@ -1,5 +1,3 @@
-public import Foundation
-
 /// What the pipeline makes of one radiograph: the findings section, the scores behind it, and where it came from.
 public struct DraftReport: Sendable, Codable, Equatable {
     /// The findings section. Lines of a demonstration bundle carry its mark already (`MachineText`).
