@@ -1,0 +1,78 @@
+internal import CKernels
+import Glibc
+
+/// Row-major 32-bit floats that do not change: either the bytes of a mapped file, or a 64-byte-aligned copy of its own.
+///
+/// Memory in place has the file's alignment (4 bytes at least): kernels load unaligned.
+package final class FloatTensor: Sendable {
+    package let shape: [Int]
+    package let count: Int
+    /// First element; valid while `self` lives. For `count == 0` it must not be read.
+    package nonisolated(unsafe) let pointer: UnsafePointer<Float>
+    /// The file whose bytes `pointer` is, or nil where the storage is our own.
+    private let owner: MappedFile?
+
+    package var buffer: UnsafeBufferPointer<Float> { UnsafeBufferPointer(start: pointer, count: count) }
+    package var isInPlace: Bool { owner != nil }
+    /// A copy as an array, for small vectors.
+    package var array: [Float] { Array(buffer) }
+
+    /// `view` as floats. F16 and BF16 are widened exactly; nothing is rounded.
+    package init(_ view: TensorView) {
+        shape = view.shape
+        count = view.count
+        if view.type == .f32, let base = view.bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0 {
+            pointer = base.assumingMemoryBound(to: Float.self)
+            owner = view.owner
+            return
+        }
+        let storage = Self.allocate(count)
+        if let source = view.bytes.baseAddress {
+            switch view.type {
+            case .f32: UnsafeMutableRawPointer(storage).copyMemory(from: source, byteCount: view.bytes.count)
+            case .f16: ck_widen_f16(storage, source, count)
+            case .bf16: ck_widen_bf16(storage, source, count)
+            }
+        }
+        pointer = UnsafePointer(storage)
+        owner = nil
+    }
+
+    /// New storage filled by `fill`, which gets it zeroed: for what is computed at load (a folded batch norm, say).
+    package init(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
+        let count = shape.reduce(1, *)
+        let storage = Self.allocate(count)
+        storage.initialize(repeating: 0, count: count)
+        do {
+            try fill(UnsafeMutableBufferPointer(start: storage, count: count))
+        } catch {
+            free(storage)
+            throw error
+        }
+        self.shape = shape
+        self.count = count
+        pointer = UnsafePointer(storage)
+        owner = nil
+    }
+
+    /// New storage with these values.
+    package convenience init(shape: [Int], values: [Float]) {
+        precondition(values.count == shape.reduce(1, *), "a tensor has as many values as its shape says")
+        self.init(shape: shape) { storage in _ = storage.update(from: values) }
+    }
+
+    deinit {
+        if owner == nil { free(UnsafeMutablePointer(mutating: pointer)) }
+    }
+
+    /// The widest vector register of the machines we know.
+    private static let alignment = 64
+
+    private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
+        let bytes = max(1, count) * MemoryLayout<Float>.stride
+        guard let memory = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment) else {
+            fatalError("out of memory for \(bytes) bytes of weights")  // sizes come from mapped files: not an input's doing
+        }
+        return memory.bindMemory(to: Float.self, capacity: count)
+    }
+}

@@ -1,0 +1,54 @@
+import Glibc
+internal import Foundation
+
+/// A whole file, mapped read-only and private. The mapping lives as long as the object.
+///
+/// A file that shrinks while it is mapped ends the process with SIGBUS: a bundle is replaced by renaming a folder, never
+/// by writing into one.
+package final class MappedFile: Sendable {
+    /// What the file is called in messages: its path as it was opened.
+    package let path: String
+    /// Length in bytes; may be 0.
+    package let count: Int
+    /// Start of the mapping. Immutable memory, unmapped in deinit and nowhere else.
+    private nonisolated(unsafe) let base: UnsafeRawPointer?
+
+    /// Every byte of the file. Valid while `self` lives: whoever keeps the pointer keeps the file.
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    /// Maps the regular file at `path`.
+    /// - Throws: `WeightsError.cannotRead` where it is not a regular file or the system refuses.
+    package convenience init(path: String) throws(WeightsError) {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .cannotRead(path: path, reason: "open: " + Self.text(errno)) }
+        defer { close(descriptor) }
+        try self.init(descriptor: descriptor, path: path)
+    }
+
+    /// Maps the regular file behind `descriptor`, which stays the caller's.
+    package init(descriptor: Int32, path: String) throws(WeightsError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw .cannotRead(path: path, reason: "fstat: " + Self.text(errno))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .cannotRead(path: path, reason: "it is not a regular file") }
+        self.path = path
+        count = Int(status.st_size)
+        guard count > 0 else {
+            base = nil
+            return
+        }
+        let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+        guard let address, address != MAP_FAILED else {
+            throw .cannotRead(path: path, reason: "mmap of \(count) bytes: " + Self.text(errno))
+        }
+        base = UnsafeRawPointer(address)
+    }
+
+    deinit {
+        guard let base else { return }
+        munmap(UnsafeMutableRawPointer(mutating: base), count)
+    }
+
+    private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }
+}
