@@ -56,8 +56,11 @@ let package = Package(
         .target(
             name: "CDCMTK",
             cxxSettings: [.unsafeFlags(["-O2"]), .define("HAVE_CONFIG_H")],
-            linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) } + [.linkedLibrary("openjp2")]),
-        .target(name: "DICOM", dependencies: ["CDCMTK", "ReportModel"], swiftSettings: swiftSettings),
+            linkerSettings: dcmtkLibraries.map { .linkedLibrary($0) } + [.linkedLibrary("openjp2"), .linkedLibrary("z")]),
+        .target(
+            name: "DICOM",
+            dependencies: ["CDCMTK", "ReportModel", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: swiftSettings),
 
         // The queue: the only importer of GRDB.
         .target(
@@ -100,6 +103,7 @@ let package = Package(
         .testTarget(name: "DICOMTests", dependencies: ["DICOM"], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),
         .testTarget(name: "HL7OutTests", dependencies: ["HL7Out"], swiftSettings: swiftSettings),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),
         .testTarget(name: "DaemonTests", dependencies: ["WorklistDaemon"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
