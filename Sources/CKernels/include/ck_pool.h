@@ -1,0 +1,49 @@
+#ifndef CK_POOL_H
+#define CK_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Which instructions the kernels use. Every path computes the same bits: each output is one chain of fused
+/// multiply-adds in one order, whatever the vector width (see ck_gemm.h, ck_vector.h).
+typedef enum {
+    /// The specification: plain C, compiled for the baseline processor. Slow.
+    CK_SCALAR = 0,
+    /// AVX2 + FMA.
+    CK_AVX2 = 1,
+    /// AVX-512 F, VL, DQ, BW.
+    CK_AVX512 = 2,
+} ck_instruction_set;
+
+/// The best set this processor and this build have.
+ck_instruction_set ck_best_instruction_set(void);
+
+/// Threads that work on one job at a time.
+typedef struct ck_pool ck_pool;
+
+/// Starts `threads` - 1 threads; the caller of ck_pool_run is the last one. `threads` is raised to 1 and cut to 256;
+/// `set` is cut to what the processor has. NULL when memory or threads cannot be had. Freed with ck_pool_free.
+ck_pool *_Nullable ck_pool_create(int32_t threads, ck_instruction_set set);
+
+/// Ends the threads. No job may be running. NULL is allowed.
+void ck_pool_free(ck_pool *_Nullable pool);
+
+/// How many threads take part: the bound of `worker` in ck_tile.
+size_t ck_pool_threads(const ck_pool *pool);
+
+/// The path for provenance, a string of the process: "fp32-fma+avx512".
+const char *ck_arithmetic_name(const ck_pool *pool);
+
+/// One tile of a job. `worker` < ck_pool_threads, and no two tiles run at once with the same worker.
+typedef void (*ck_tile)(void *_Nullable context, size_t tile, size_t worker);
+
+/// Runs tiles 0 ..< `tiles`, each once, on any thread in any order; returns when all are done. Tiles write disjoint
+/// memory. Any thread may call; concurrent callers wait for each other. A tile must not call ck_pool_run.
+void ck_pool_run(ck_pool *pool, size_t tiles, ck_tile run, void *_Nullable context);
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,74 @@
+/// What is known of a radiograph besides its pixels: copied into the draft's provenance, never into a prompt.
+public struct DraftSource: Sendable, Equatable {
+    /// nil for a file outside the queue.
+    public var sopInstanceUID: String?
+    /// Why this image of the study: "PA", "AP", …
+    public var selectionReason: String?
+    /// SHA-256 of the received object's bytes, lower-case hex; nil where no file stands behind the radiograph.
+    public var inputSHA256: String?
+    /// Seconds the decoder took.
+    public var decodeSeconds: Double
+
+    public init(sopInstanceUID: String? = nil, selectionReason: String? = nil, inputSHA256: String? = nil, decodeSeconds: Double = 0) {
+        self.sopInstanceUID = sopInstanceUID
+        self.selectionReason = selectionReason
+        self.inputSHA256 = inputSHA256
+        self.decodeSeconds = decodeSeconds
+    }
+}
+
+/// One question about a draft and the model's answer to it.
+public struct DialogueTurn: Sendable, Codable, Equatable {
+    public var question: String
+    /// Marked like the draft's text where the bundle is a demonstration.
+    public var answer: String
+    public var generatedTokens: Int
+    public var finishReason: FinishReason
+    /// Reading the question and writing the answer.
+    public var seconds: Double
+
+    enum CodingKeys: String, CodingKey {
+        case question, answer, seconds
+        case generatedTokens = "generated_tokens"
+        case finishReason = "finish_reason"
+    }
+}
+
+/// Why a text ends where it does.
+public enum FinishReason: String, Sendable, Codable {
+    /// The model ended the text.
+    case stop
+    /// The token limit did.
+    case length
+}
+
+/// What the forward pass can fail with. What a bundle's files can fail with is `BundleError`'s, an image's is the
+/// preprocessing's; both come through `draft` as they are.
+public enum PipelineError: Error, CustomStringConvertible, Equatable {
+    /// The closure said so. Nothing is kept.
+    case cancelled
+    /// The prompt and its answer do not fit the model.
+    case contextOverflow(needed: Int, context: Int)
+    /// A tensor of the bundle has another shape than the manifest implies.
+    case shape(tensor: String, found: [Int], expected: [Int])
+    /// Sizes of the manifest that cannot go together.
+    case inconsistent(String)
+    /// A stage's numbers are not finite: the weights or the memory are damaged. No text comes of it.
+    case notFinite(stage: String)
+    /// Memory or threads could not be had.
+    case outOfResources(String)
+
+    public var description: String {
+        switch self {
+        case .cancelled: "drafting was cancelled"
+        case .contextOverflow(let needed, let context):
+            "the prompt and its answer need \(needed) tokens, and the model has a context of \(context): ask less, or begin a new conversation"
+        case .shape(let tensor, let found, let expected):
+            "loading the bundle: tensor \"\(tensor)\" is \(found); expected \(expected)"
+        case .inconsistent(let detail): "loading the bundle: \(detail)"
+        case .notFinite(let stage):
+            "the \(stage) gave a number that is not finite: verify the bundle (radialogctl model verify)"
+        case .outOfResources(let detail): "starting the model: \(detail)"
+        }
+    }
+}
