@@ -5,6 +5,7 @@
 #include <dcmtk/dcmdata/dcdatutl.h>
 #include <dcmtk/dcmdata/dcdict.h>
 #include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmnet/assoc.h>
 #include <dcmtk/dcmnet/cond.h>
 #include <dcmtk/dcmnet/dul.h>
 #include <dcmtk/ofstd/ofcond.h>
@@ -49,5 +50,8 @@ extern "C" void cdcmtk_initialize(void) {
         dcmDisableGethostbyaddr.set(OFTrue);
         // Loads the dictionary while there is one thread.
         static_cast<void>(dcmDataDict.isDictionaryLoaded());
+        // The first network fills DCMTK's table of states, and ignores SIGPIPE, without a lock: do it here.
+        T_ASC_Network *network = nullptr;
+        if (ASC_initializeNetwork(NET_REQUESTOR, 0, 30, &network).good()) ASC_dropNetwork(&network);
     });
 }

@@ -39,6 +39,8 @@ typedef enum {
     CDCMTK_OUT_OF_MEMORY = 11,
     /// DCMTK refused, or threw, for a reason of its own.
     CDCMTK_LIBRARY_ERROR = 12,
+    /// The caller's own interrupt descriptor became readable.
+    CDCMTK_INTERRUPTED = 13,
 } cdcmtk_status;
 
 /// Owned by the caller, filled on failure, untouched on success. `text` always ends in NUL; it holds no patient data.
