@@ -72,7 +72,11 @@ public struct Drafting: Sendable {
     private func draft(
         _ radiograph: Radiograph, source: DraftSource, keyImage: InstanceDescription, questions: [String], isCancelled: () -> Bool
     ) throws -> Outcome {
-        let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
-        return .draft(report, keyImage: keyImage, turns: turns)
+        do {
+            let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
+            return .draft(report, keyImage: keyImage, turns: turns)
+        } catch PreprocessError.noImageContent(let reason) {
+            return .none(.noImageContent, detail: reason)
+        }
     }
 }

@@ -88,10 +88,13 @@ def test_a_duplicate_changes_nothing_and_other_bytes_are_quarantined(make_daemon
     assert association.send_c_store(film()).Status == 0x0000
     assert association.send_c_store(film(SeriesDescription="other bytes")).Status == 0x0000
     association.release()
-    after = daemon.json("study", "show", study)
-    assert after["state"] == "drafted" and after["draft"] == daemon.json("study", "show", study)["draft"]
-    assert len(list((daemon.state / "quarantine").rglob("*.dcm"))) == 1
-    assert len(list((daemon.state / "objects").rglob("*.dcm"))) == 1
+    assert daemon.studies()[study] == before
+    # The first object is the study's; the other one is kept for a human, beside it, and neither is overwritten.
+    stored = [pydicom.dcmread(f, stop_before_pixels=True) for f in (daemon.state / "objects").rglob("*.dcm")]
+    assert sorted(str(d.get("SeriesDescription")) for d in stored) == sorted([str(film().get("SeriesDescription")), "other bytes"])
+    rows = subprocess.run(["sqlite3", f"file:{daemon.state}/radialog.db?mode=ro", "SELECT reason FROM quarantine"],
+                          capture_output=True, text=True, check=True)
+    assert rows.stdout.split() == ["other-content"]
     daemon.stop()
 
 

@@ -1,0 +1,60 @@
+import DICOM
+import Logging
+import ReportQueue
+
+/// Books what the SCP received. When `objectReceived` answers success, the row is on the disk beside the file.
+struct Receiver: ReceivedObjectHandler {
+    let queue: ReportQueue
+    let spool: Spool
+    let log: Logger
+
+    func objectReceived(_ object: ReceivedObject) -> StoreStatus {
+        let instance = ReceivedInstance(
+            study: object.study, instance: object.instance, relativePath: object.path, byteCount: object.bytes,
+            dataSetSHA256: object.dataSetSHA256, callingAETitle: object.callingAETitle, calledAETitle: object.calledAETitle,
+            peerAddress: object.peerAddress)
+        do throws(QueueError) {
+            let outcome = try queue.recordInstance(instance)
+            log.info("object stored", metadata: [
+                "study": "\(object.study.studyInstanceUID)", "sop": "\(object.instance.sopInstanceUID)", "outcome": "\(outcome)",
+                "bytes": "\(object.bytes)", "peer": "\(object.callingAETitle)",
+                "flags": "\(object.flags.map(\.rawValue).sorted().joined(separator: ","))",
+            ])
+            if !outcome.keepsFile { spool.remove(object.path) }
+            return .success
+        } catch {
+            log.error("object not stored: the queue refused it", metadata: ["sop": "\(object.instance.sopInstanceUID)", "error": "\(error)"])
+            return error.consequence == .retry ? .outOfResources : .cannotUnderstand
+        }
+    }
+
+    func objectRefused(_ refusal: RefusedObject) {
+        log.warning("object refused", metadata: [
+            "status": "\(refusal.status)", "reason": "\(refusal.reason)", "sop": "\(refusal.sopInstanceUID)", "peer": "\(refusal.callingAETitle)",
+        ])
+        audit(AuditEvent(
+            code: .instancesTransferred, type: "object-refused", action: .create, outcome: .minorFailure,
+            actor: "\(refusal.callingAETitle) at \(refusal.peerAddress)", object: "sop \(refusal.sopInstanceUID)",
+            detail: "\(refusal.status): \(refusal.reason)"))
+    }
+
+    func associationRejected(_ rejection: RejectedAssociation) {
+        let result = rejection.result.map(\.description) ?? "aborted"
+        log.warning("association refused", metadata: [
+            "result": "\(result)", "reason": "\(rejection.reason)", "calling": "\(rejection.callingAETitle)",
+            "called": "\(rejection.calledAETitle)", "address": "\(rejection.peerAddress)",
+        ])
+        audit(AuditEvent(
+            code: .securityAlert, type: "association-rejected", action: .execute, outcome: .minorFailure,
+            actor: "\(rejection.callingAETitle) at \(rejection.peerAddress)", object: "called \(rejection.calledAETitle)",
+            detail: "\(result): \(rejection.reason)"))
+    }
+
+    private func audit(_ event: AuditEvent) {
+        do throws(QueueError) {
+            try queue.recordAudit(event)
+        } catch {
+            log.error("the audit trail could not be written", metadata: ["type": "\(event.type)", "error": "\(error)"])
+        }
+    }
+}

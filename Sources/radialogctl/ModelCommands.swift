@@ -1,0 +1,42 @@
+import ArgumentParser
+import RaDialogPipeline
+import ReportModel
+
+struct ModelCommands: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "model", abstract: "Model bundles.", subcommands: [Verify.self])
+
+    struct Verify: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Checks every byte of a bundle against its manifest, and loads it.")
+        @Argument(help: ArgumentHelp("The bundle's folder.", valueName: "DIR"), completion: .directory) var directory: String
+        @Flag(help: "As JSON.") var json = false
+
+        func run() throws {
+            let bundle = try Bundles.open(directory)
+            _ = try Bundles.load(bundle, threads: 0)
+            if json {
+                return try Output.print(json: ["name": bundle.name, "version": bundle.version, "kind": bundle.kind.rawValue, "sha256": bundle.sha256])
+            }
+            Output.print("\(bundle.name) \(bundle.version) (\(bundle.kind.rawValue)), SHA-256 \(bundle.sha256): complete and sound")
+            if bundle.kind == .demo { Output.print(MachineText.demonstrationMark) }
+        }
+    }
+}
+
+/// Bundles with errors as the command line tells them.
+enum Bundles {
+    static func open(_ directory: String) throws -> ModelBundle {
+        do {
+            return try ModelBundle.open(directory)
+        } catch {
+            throw Failure("\(error)", Status.configuration)
+        }
+    }
+
+    static func load(_ bundle: ModelBundle, threads: Int) throws -> RaDialogPipeline {
+        do {
+            return try RaDialogPipeline(bundle: bundle, threads: threads)
+        } catch {
+            throw Failure("\(error)", Status.configuration)
+        }
+    }
+}

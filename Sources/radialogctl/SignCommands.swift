@@ -1,0 +1,69 @@
+import ArgumentParser
+import Foundation
+import ReportModel
+import ReportQueue
+import WorklistDaemon
+
+struct SignCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sign", abstract: "Signs a study's report as a named human; of a signed report, makes a correction.",
+        discussion: "Without --text-file the text is signed as it is now. On a terminal it is shown before the password is asked.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
+    @Option(help: ArgumentHelp("Who signs.", valueName: "U")) var user: String
+    @Option(help: ArgumentHelp("The text to sign, UTF-8; \"-\" is refused, the password may come that way.", valueName: "F"), completion: .file())
+    var textFile: String?
+    @Option(help: ArgumentHelp("The version that was read; another one is a conflict. Default: the one shown now.", valueName: "N"))
+    var expectVersion: Int?
+    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+    func run() throws {
+        let configuration = try common.configuration()
+        let queue = try common.queue(configuration)
+        let uid = try queue.studyInstanceUID(for: study)
+        guard let report = try queue.study(uid).report else {
+            throw Failure("study \(uid) has no draft to sign: radialogctl study show \(uid)", Status.conflict)
+        }
+        let text = try textFile.map(Self.read)
+        if !passwordStdin { Output.error("\(text ?? report.text)\n") }
+        let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user) to sign this text: ")
+        let signer = try queue.authenticate(user: user, password: password)
+        let version = try queue.sign(
+            study: uid, by: signer, text: text, shownTextSHA256: text.map(SHA256Text.of) ?? report.textSHA256,
+            expectedVersion: expectVersion ?? report.version, destinations: configuration.destinations.rules)
+        let signed = try queue.outgoingReport(study: uid, version: .number(version))
+        Output.print("signed by \(signer.personName) (\(user)): version \(version), \(signed.status.rawValue), SHA-256 \(signed.signature?.textSHA256 ?? "")")
+    }
+
+    /// Line ends of any platform become LF; a final one is not part of the text.
+    private static func read(_ path: String) throws -> String {
+        guard path != "-" else { throw Failure("--text-file: give a file; standard input is for the password", Status.usage) }
+        guard let data = FileManager.default.contents(atPath: path) else { throw Failure("cannot read \(path)", Status.data) }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw Failure("\(path) is not UTF-8: convert it first (iconv -t UTF-8)", Status.data)
+        }
+        return text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")
+            .trimmingCharacters(in: .newlines)
+    }
+}
+
+struct RejectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "reject", abstract: "Refuses a draft as a named human.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
+    @Option(help: ArgumentHelp("Who refuses.", valueName: "U")) var user: String
+    @Option(help: ArgumentHelp("Why, for colleagues.", valueName: "R")) var reason: String
+    @Option(help: ArgumentHelp("The version that was read; another one is a conflict.", valueName: "N")) var expectVersion: Int?
+    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+    func run() throws {
+        let queue = try common.queue()
+        let uid = try queue.studyInstanceUID(for: study)
+        let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
+        let person = try queue.authenticate(user: user, password: password)
+        try queue.reject(study: uid, by: person, reason: reason, expectedVersion: expectVersion)
+        Output.print("rejected by \(person.personName) (\(user))")
+    }
+}
