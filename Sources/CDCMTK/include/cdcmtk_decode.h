@@ -100,6 +100,20 @@ int32_t cdcmtk_decode_main(const cdcmtk_decode_limits *limits);
 /// CDCMTK_DECODE_EXIT_FAILED.
 int32_t cdcmtk_decode_probe(const cdcmtk_decode_limits *limits);
 
+/// A started child: its process id (also its process group), and the read ends of its two outputs, which the caller
+/// closes. Whoever holds this must wait for the process.
+typedef struct {
+    int32_t process;
+    int32_t standard_output;
+    int32_t standard_error;
+} cdcmtk_child;
+
+/// Starts `executable` with `input` as its standard input (borrowed: the child gets a duplicate), pipes for the other
+/// two, no other descriptor, an environment of LC_ALL=C, default signals, a process group of its own.
+/// `arguments` excludes the program's name. On failure nothing is left open and `error.detail` is the errno. Any thread.
+cdcmtk_status cdcmtk_child_start(const char *executable, const char *const _Nonnull *_Nonnull arguments,
+                                 size_t argument_count, int32_t input, cdcmtk_child *child, cdcmtk_error *error);
+
 #pragma clang assume_nonnull end
 
 #ifdef __cplusplus

@@ -8,8 +8,10 @@ public enum DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
     case cannotStart(executable: String, errno: Int32)
     /// The child looked at the file and refused it: a code word and a sentence, both from the child.
     case refused(code: String, text: String)
-    /// The child died of a signal: a defect in a codec met hostile or damaged data, or a resource limit.
+    /// The child died of a signal of its own making: a defect in a codec met hostile or damaged data.
     case crashed(signal: Int32)
+    /// The child was killed: its CPU limit, the kernel's memory killer, or an operator.
+    case killed(signal: Int32)
     /// The child ran past the wall clock and was killed.
     case timedOut(after: Duration)
     /// The child ended with a status that is neither success nor a refusal.
@@ -26,6 +28,7 @@ public enum DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
         case .cannotStart: "decoder-not-started"
         case .refused(let code, _): code
         case .crashed: "decoder-crashed"
+        case .killed: "decoder-killed"
         case .timedOut: "decoder-timed-out"
         case .failed: "decoder-failed"
         case .malformedAnswer: "decoder-answer-malformed"
@@ -36,7 +39,7 @@ public enum DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether the fault lies with this machine, not with the file: the same file may decode later.
     public var isTransient: Bool {
         switch self {
-        case .unreadable, .cannotStart, .timedOut: true
+        case .unreadable, .cannotStart, .timedOut, .killed: true
         case .refused, .crashed, .failed, .malformedAnswer, .oversizedAnswer: false
         }
     }
@@ -48,6 +51,7 @@ public enum DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
             "cannot start the decoder \(executable): errno \(errno); check that it is installed beside the daemon and executable"
         case .refused(let code, let text): "\(code): \(text)"
         case .crashed(let signal): "the decoder died of signal \(signal)"
+        case .killed(let signal): "the decoder was killed by signal \(signal): CPU limit, memory shortage, or an operator"
         case .timedOut(let limit): "the decoder was killed after \(limit)"
         case .failed(let status, let text): "the decoder ended with status \(status): \(text)"
         case .malformedAnswer(let what): "the decoder's answer is malformed: \(what)"

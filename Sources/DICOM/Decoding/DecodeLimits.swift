@@ -21,4 +21,9 @@ public struct DecodeLimits: Sendable, Equatable {
         self.fileBytes = fileBytes
         self.frameBytes = min(frameBytes, 512 << 20)
     }
+
+    /// The child's command line.
+    var arguments: [String] {
+        [addressSpaceBytes, cpuSeconds, fileBytes, frameBytes].map { String(max(0, $0)) }
+    }
 }

@@ -1,3 +1,4 @@
+internal import CDCMTK
 internal import Glibc
 public import ReportModel
 
@@ -43,8 +44,32 @@ public struct FrameDecoder: Sendable {
         let ending = try child.run(until: ContinuousClock.now + limits.wallClock, limit: limits.wallClock) {
             (bytes) throws(DecodeError) in try reader.append(bytes)
         }
-        try ending.requireSuccess()
+        try Self.requireSuccess(ending)
         return try reader.finish()
+    }
+
+    private static func requireSuccess(_ ending: ChildProcess.Ending) throws(DecodeError) {
+        switch ending {
+        case .exited(status: 0, _): return
+        case .exited(let status, let said) where Int(status) == CDCMTK_DECODE_EXIT_REFUSED:
+            let line = printable(said)
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, isCode(parts[0]) else { throw .failed(exitStatus: status, text: line) }
+            throw .refused(code: String(parts[0]), text: String(parts[1].drop { $0 == " " }))
+        case .exited(let status, let said): throw .failed(exitStatus: status, text: printable(said))
+        case .signalled(let signal) where [SIGKILL, SIGXCPU, SIGTERM].contains(signal): throw .killed(signal: signal)
+        case .signalled(let signal): throw .crashed(signal: signal)
+        }
+    }
+
+    /// The first line, printable ASCII only, at most 255 characters: it goes into logs and the database.
+    private static func printable(_ text: String) -> String {
+        String(text.prefix { $0 != "\n" }.unicodeScalars.filter { (0x20..<0x7F).contains($0.value) }.prefix(255).map(Character.init))
+    }
+
+    /// A word such as `unsupported-transfer-syntax`.
+    private static func isCode(_ word: Substring) -> Bool {
+        !word.isEmpty && word.count <= 40 && word.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == 0x2D }
     }
 }
 

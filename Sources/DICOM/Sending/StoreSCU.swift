@@ -69,7 +69,7 @@ public struct StoreSCU: Sendable {
     }
 
     private func failure(_ status: cdcmtk_status, _ outcome: cdcmtk_store_outcome, _ error: cdcmtk_error) -> StoreSCUError {
-        let text = messageText(error)
+        let text = error.message
         switch status {
         case CDCMTK_PEER_REFUSED where outcome.no_presentation_context != 0:
             return .noPresentationContext(sopClassUID: text)
