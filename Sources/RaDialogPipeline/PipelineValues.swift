@@ -27,6 +27,14 @@ public struct DialogueTurn: Sendable, Codable, Equatable {
     /// Reading the question and writing the answer.
     public var seconds: Double
 
+    public init(question: String, answer: String, generatedTokens: Int, finishReason: FinishReason, seconds: Double) {
+        self.question = question
+        self.answer = answer
+        self.generatedTokens = generatedTokens
+        self.finishReason = finishReason
+        self.seconds = seconds
+    }
+
     enum CodingKeys: String, CodingKey {
         case question, answer, seconds
         case generatedTokens = "generated_tokens"
@@ -42,17 +50,19 @@ public enum FinishReason: String, Sendable, Codable {
     case length
 }
 
-/// What the forward pass can fail with. What a bundle's files can fail with is `BundleError`'s, an image's is the
-/// preprocessing's; both come through `draft` as they are.
+/// What the forward pass can fail with. What a bundle's files can fail with is `BundleError`'s and `WeightsError`'s, an image's is
+/// `PreprocessError`'s; these come through `init` and `draft` as they are.
 public enum PipelineError: Error, CustomStringConvertible, Equatable {
     /// The closure said so. Nothing is kept.
     case cancelled
     /// The prompt and its answer do not fit the model.
     case contextOverflow(needed: Int, context: Int)
-    /// A tensor of the bundle has another shape than the manifest implies.
-    case shape(tensor: String, found: [Int], expected: [Int])
     /// Sizes of the manifest that cannot go together.
     case inconsistent(String)
+    /// The model ended the report before its first word. Nobody must read that as "nothing found".
+    case emptyReport
+    /// A question holds nothing that can be asked, or is too long.
+    case badQuestion(String)
     /// A stage's numbers are not finite: the weights or the memory are damaged. No text comes of it.
     case notFinite(stage: String)
     /// Memory or threads could not be had.
@@ -63,9 +73,9 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
         case .cancelled: "drafting was cancelled"
         case .contextOverflow(let needed, let context):
             "the prompt and its answer need \(needed) tokens, and the model has a context of \(context): ask less, or begin a new conversation"
-        case .shape(let tensor, let found, let expected):
-            "loading the bundle: tensor \"\(tensor)\" is \(found); expected \(expected)"
         case .inconsistent(let detail): "loading the bundle: \(detail)"
+        case .emptyReport: "the model wrote an empty report"
+        case .badQuestion(let detail): "the question cannot be asked: \(detail)"
         case .notFinite(let stage):
             "the \(stage) gave a number that is not finite: verify the bundle (radialogctl model verify)"
         case .outOfResources(let detail): "starting the model: \(detail)"

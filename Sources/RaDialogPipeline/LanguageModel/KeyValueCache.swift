@@ -1,0 +1,52 @@
+/// Keys and values of the positions read so far, for every layer. One conversation's; not Sendable.
+package final class KeyValueCache {
+    /// Positions that are valid. Lowering it forgets the rest; nothing is moved.
+    package var length = 0 {
+        didSet { precondition(length >= 0 && length <= capacity, "a cache's length is within what it holds") }
+    }
+    /// Floats per position: key-value heads times head dimension.
+    package let width: Int
+    private let layers: Int
+    private var capacity = 0
+    /// [layers][keys, values][capacity, width]
+    private var storage: UnsafeMutablePointer<Float>
+
+    /// Positions are added by so many: a conversation grows in few steps.
+    private static let step = 256
+
+    package init(_ manifest: BundleManifest.LanguageModel) {
+        layers = manifest.layers
+        width = manifest.keyValueHeads * manifest.headDimension
+        storage = .allocate(capacity: 1)
+    }
+
+    deinit { storage.deallocate() }
+
+    package func keys(layer: Int) -> UnsafeMutablePointer<Float> { storage + layer * 2 * capacity * width }
+    package func values(layer: Int) -> UnsafeMutablePointer<Float> { storage + (layer * 2 + 1) * capacity * width }
+
+    /// Makes room for `positions` altogether and keeps what is there.
+    package func reserve(_ positions: Int) {
+        guard positions > capacity else { return }
+        let wider = (positions + Self.step - 1) / Self.step * Self.step
+        let moved = UnsafeMutablePointer<Float>.allocate(capacity: layers * 2 * wider * width)
+        for part in 0..<layers * 2 {
+            (moved + part * wider * width).update(from: storage + part * capacity * width, count: length * width)
+        }
+        storage.deallocate()
+        storage = moved
+        capacity = wider
+    }
+
+    /// The same positions in memory of their own.
+    package func copy(_ manifest: BundleManifest.LanguageModel) -> KeyValueCache {
+        let other = KeyValueCache(manifest)
+        other.reserve(length)
+        for layer in 0..<layers {
+            other.keys(layer: layer).update(from: keys(layer: layer), count: length * width)
+            other.values(layer: layer).update(from: values(layer: layer), count: length * width)
+        }
+        other.length = length
+        return other
+    }
+}

@@ -1,0 +1,178 @@
+internal import CKernels
+import Glibc
+
+// LLaMA (model.md section 5): RMSNorm, rotary embedding (half-split), grouped-query attention, SwiGLU.
+// Input: rows of embeddings, which are tokens or image patches. Output: the logits after the last row. The rows before are in the
+// cache. A row's bits do not depend on how many rows are given at once (ck_gemm.h), so reading a prompt in one piece, in chunks, or token
+// by token leaves the same cache.
+
+/// The language model's weights.
+package final class LanguageModel: Sendable {
+    package let manifest: BundleManifest.LanguageModel
+    private let layers: [Layer]
+    private let finalNorm: FloatTensor
+    /// nil where the head is tied to it.
+    private let embeddings: FloatTensor?
+    private let head: Linear
+    private let rotary: Rotary
+
+    private struct Layer: Sendable {
+        let inputNorm: FloatTensor
+        let query, key, value, output: Linear
+        let feedForwardNorm: FloatTensor
+        let gate, up, down: Linear
+    }
+
+    /// Rows that go through the layers together: bounds the working memory, and never shows in a result.
+    private static let chunk = 512
+
+    package init(_ source: any TensorSource, _ manifest: BundleManifest.LanguageModel) throws {
+        self.manifest = manifest
+        let hidden = manifest.hidden
+        guard manifest.heads > 0, hidden % manifest.heads == 0, manifest.headDimension % 2 == 0,
+            manifest.keyValueHeads > 0, manifest.heads % manifest.keyValueHeads == 0
+        else {
+            throw PipelineError.inconsistent(
+                "language_model: \(hidden) wide with \(manifest.heads) heads and \(manifest.keyValueHeads) key-value heads")
+        }
+        let keyValueWidth = manifest.keyValueHeads * manifest.headDimension
+
+        layers = try (0..<manifest.layers).map { index in
+            let name = "model.layers.\(index)."
+            return Layer(
+                inputNorm: try source.floats(name + "input_layernorm.weight", shape: [hidden]),
+                query: try Linear(source, name + "self_attn.q_proj", outputs: hidden, inputs: hidden),
+                key: try Linear(source, name + "self_attn.k_proj", outputs: keyValueWidth, inputs: hidden),
+                value: try Linear(source, name + "self_attn.v_proj", outputs: keyValueWidth, inputs: hidden),
+                output: try Linear(source, name + "self_attn.o_proj", outputs: hidden, inputs: hidden),
+                feedForwardNorm: try source.floats(name + "post_attention_layernorm.weight", shape: [hidden]),
+                gate: try Linear(source, name + "mlp.gate_proj", outputs: manifest.feedForward, inputs: hidden),
+                up: try Linear(source, name + "mlp.up_proj", outputs: manifest.feedForward, inputs: hidden),
+                down: try Linear(source, name + "mlp.down_proj", outputs: hidden, inputs: manifest.feedForward))
+        }
+        finalNorm = try source.floats("model.norm.weight", shape: [hidden])
+        if manifest.tiedEmbeddings {
+            embeddings = nil
+            head = try Linear(source, "model.embed_tokens", outputs: manifest.vocabulary, inputs: hidden)
+        } else {
+            embeddings = try source.floats("model.embed_tokens.weight", shape: [manifest.vocabulary, hidden])
+            head = try Linear(source, "lm_head", outputs: manifest.vocabulary, inputs: hidden)
+        }
+        rotary = Rotary(positions: manifest.context, headDimension: manifest.headDimension, theta: manifest.ropeTheta)
+    }
+
+    /// `[tokens, hidden]`. Every token is below the vocabulary's size.
+    package func embed(_ tokens: [Int32]) -> Activations {
+        let rows = Activations(rows: tokens.count, columns: manifest.hidden)
+        for (index, token) in tokens.enumerated() {
+            let token = Int(token)
+            precondition(token >= 0 && token < manifest.vocabulary, "token \(token) is outside the vocabulary")
+            if let embeddings {
+                rows.row(index).update(from: embeddings.pointer + token * manifest.hidden, count: manifest.hidden)
+            } else {
+                head.unpackRow(token, into: rows.row(index))
+            }
+        }
+        return rows
+    }
+
+    /// Reads `rows` behind what `cache` holds.
+    ///
+    /// - Parameters:
+    ///   - rows: `[count, hidden]`, at least one; overwritten.
+    ///   - check: asked before every layer; throws to stop. The cache then holds what it held.
+    /// - Returns: `[1, vocabulary]`, the logits of what follows the last row.
+    package func read(
+        _ pool: KernelPool, _ rows: Activations, cache: KeyValueCache, check: () throws -> Void = {}
+    ) throws -> Activations {
+        precondition(rows.rows > 0 && rows.columns == manifest.hidden, "rows of embeddings are read")
+        let start = cache.length
+        guard start + rows.rows <= manifest.context else {
+            throw PipelineError.contextOverflow(needed: start + rows.rows, context: manifest.context)
+        }
+        cache.reserve(start + rows.rows)
+        do {
+            for first in stride(from: 0, to: rows.rows, by: Self.chunk) {
+                let count = min(Self.chunk, rows.rows - first)
+                try runLayers(pool, rows.row(first), count: count, cache: cache, check: check)
+                cache.length += count
+            }
+        } catch {
+            cache.length = start
+            throw error
+        }
+        let last = Activations(rows: 1, columns: manifest.hidden)
+        ck_rms_norm(
+            pool.handle, last.pointer, rows.row(rows.rows - 1), 1, manifest.hidden, finalNorm.pointer, Float(manifest.rmsNormEpsilon))
+        return head(pool, last)
+    }
+
+    /// `x`: [count, hidden], in place. Keys and values are written behind the cache's length.
+    private func runLayers(
+        _ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, count: Int, cache: KeyValueCache, check: () throws -> Void
+    ) throws {
+        let hidden = manifest.hidden
+        let epsilon = Float(manifest.rmsNormEpsilon)
+        let start = cache.length
+        let normed = Activations(rows: count, columns: hidden)
+        let queries = Activations(rows: count, columns: hidden)
+        let attended = Activations(rows: count, columns: hidden)
+        let gate = Activations(rows: count, columns: manifest.feedForward)
+        let up = Activations(rows: count, columns: manifest.feedForward)
+        let scores = Activations(rows: pool.threads, columns: start + count)
+        let shape = ck_attention_shape(
+            rows: count, first: start, heads: manifest.heads, key_value_heads: manifest.keyValueHeads, head_size: manifest.headDimension)
+
+        for (index, layer) in layers.enumerated() {
+            try check()
+            let keys = cache.keys(layer: index)  // [capacity, keyValueHeads, headDimension]
+            let values = cache.values(layer: index)
+
+            ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.inputNorm.pointer, epsilon)
+            layer.query.apply(pool, into: queries.pointer, from: normed.pointer, rows: count)
+            layer.key.apply(pool, into: keys + start * cache.width, from: normed.pointer, rows: count)
+            layer.value.apply(pool, into: values + start * cache.width, from: normed.pointer, rows: count)
+            rotary.rotate(pool, queries.pointer, rows: count, heads: manifest.heads, first: start)
+            rotary.rotate(pool, keys + start * cache.width, rows: count, heads: manifest.keyValueHeads, first: start)
+            ck_attention(pool.handle, attended.pointer, queries.pointer, keys, values, shape, scores.pointer)
+            layer.output.apply(pool, into: x, from: attended.pointer, rows: count, residual: x)
+
+            ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.feedForwardNorm.pointer, epsilon)
+            layer.gate.apply(pool, into: gate.pointer, from: normed.pointer, rows: count)
+            layer.up.apply(pool, into: up.pointer, from: normed.pointer, rows: count)
+            ck_silu_multiply(pool.handle, gate.pointer, up.pointer, count * manifest.feedForward)
+            layer.down.apply(pool, into: x, from: gate.pointer, rows: count, residual: x)
+        }
+    }
+}
+
+/// The angles of the rotary embedding: position * theta^(-2i / headDimension), i < headDimension / 2.
+struct Rotary: Sendable {
+    private let headDimension: Int
+    /// [positions, headDimension / 2]
+    private let cosines: FloatTensor
+    private let sines: FloatTensor
+
+    /// The angle is a product of singles, as in the implementation the models were trained with: at position 4000 that differs
+    /// from the exact angle by more than a single's rounding.
+    init(positions: Int, headDimension: Int, theta: Double) {
+        let half = headDimension / 2
+        let frequencies = (0..<half).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
+        self.headDimension = headDimension
+        func table(_ function: (Double) -> Double) -> FloatTensor {
+            FloatTensor(shape: [positions, half]) { storage in
+                for position in 0..<positions {
+                    for (index, frequency) in frequencies.enumerated() {
+                        storage[position * half + index] = Float(function(Double(Float(position) * frequency)))
+                    }
+                }
+            }
+        }
+        cosines = table(cos)
+        sines = table(sin)
+    }
+
+    func rotate(_ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, rows: Int, heads: Int, first: Int) {
+        ck_rotate(pool.handle, x, rows, heads, headDimension, first, cosines.pointer, sines.pointer)
+    }
+}
