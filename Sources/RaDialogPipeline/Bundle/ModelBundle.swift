@@ -1,6 +1,6 @@
 public import ReportModel
 
-/// An opened and verified model bundle. Immutable; shared by everything that reads weights.
+/// An opened and verified model bundle (docs/model-bundle.md). Immutable; shared by everything that reads weights.
 public final class ModelBundle: Sendable {
     /// The folder as it was given.
     public let directory: String
@@ -15,17 +15,65 @@ public final class ModelBundle: Sendable {
     public var version: String { manifest.version }
     public var kind: BundleKind { manifest.kind }
 
-    init(directory: String, manifest: BundleManifest, sha256: String, tokenizer: SentencePieceTokenizer, sources: [String: any TensorSource]) {
+    static let manifestName = "manifest.json"
+    /// A manifest is some kilobytes.
+    static let maximumManifestBytes = 1 << 20
+
+    /// Opens the folder: decodes and checks the manifest, compares the folder with it file by file (names, sizes, SHA-256), checks
+    /// every container, and maps the weights. Reads every byte once; two files are hashed at a time.
+    ///
+    /// The files stay mapped: a bundle that is in use is replaced by another folder, never written into.
+    public static func open(_ directory: String) throws(BundleError) -> ModelBundle {
+        let folder = try BundleFolder(directory)
+        let manifestFile = try folder.map(manifestName, maximumBytes: maximumManifestBytes)
+        let manifest = try decode(manifestFile)
+        let files = try folder.verified(manifest.files)
+
+        var sources: [String: any TensorSource] = [:]
+        for name in Set([manifest.imageEncoder.weights, manifest.classifier.encoder.weights, manifest.alignment.weights, manifest.languageModel.weights]) {
+            guard let file = files[name] else { throw .missingFile(directory: directory, file: name) }
+            do throws(WeightsError) {
+                sources[name] = try Safetensors(file: file)
+            } catch {
+                throw .badWeights(error)
+            }
+        }
+        guard let model = files[manifest.tokenizer.model] else { throw .missingFile(directory: directory, file: manifest.tokenizer.model) }
+        let tokenizer: SentencePieceTokenizer
+        do throws(TokenizerError) {
+            tokenizer = try SentencePieceTokenizer(bytes: model.bytes, path: model.path)
+        } catch {
+            throw .badTokenizer(error)
+        }
+        guard tokenizer.vocabularySize <= manifest.languageModel.vocabulary else {
+            throw .badManifest(
+                path: manifestFile.path, key: "language_model.vocabulary",
+                reason: "is smaller than the tokenizer's \(tokenizer.vocabularySize) pieces")
+        }
+        return ModelBundle(
+            directory: directory, manifest: manifest, sha256: BundleFolder.sha256(manifestFile), tokenizer: tokenizer, sources: sources)
+    }
+
+    private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {
+        let value: ManifestValue
+        do throws(JSONSyntaxError) {
+            value = try ManifestValue.parse(file.bytes)
+        } catch {
+            throw .badManifest(path: file.path, key: "", reason: "not a JSON object: \(error.reason) at byte \(error.offset)")
+        }
+        do throws(ManifestProblem) {
+            return try BundleManifest(value)
+        } catch {
+            throw .badManifest(path: file.path, key: error.key, reason: error.reason)
+        }
+    }
+
+    private init(directory: String, manifest: BundleManifest, sha256: String, tokenizer: SentencePieceTokenizer, sources: [String: any TensorSource]) {
         self.directory = directory
         self.manifest = manifest
         self.sha256 = sha256
         self.tokenizer = tokenizer
         self.sources = sources
-    }
-
-    /// Opens the folder, decodes and checks the manifest, and verifies size and SHA-256 of every file.
-    public static func open(_ directory: String) throws(BundleError) -> ModelBundle {
-        throw .cannotRead(path: directory, reason: "not written yet")
     }
 
     /// The weights file of that name, as the manifest's `weights` keys give it.

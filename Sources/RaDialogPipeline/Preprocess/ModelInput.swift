@@ -1,54 +1,81 @@
 package import ReportModel
+internal import CKernels
+internal import Crypto
 
-/// An 8-bit single-channel picture, row-major.
-package struct GrayImage: Sendable, Equatable {
-    package var rows: Int
-    package var columns: Int
-    package var pixels: [UInt8]
-
-    package init(rows: Int, columns: Int, pixels: [UInt8]) {
-        precondition(pixels.count == rows * columns, "an image has rows x columns pixels")
-        self.rows = rows
-        self.columns = columns
-        self.pixels = pixels
-    }
-}
-
-/// What the networks see of one radiograph.
+/// What the networks see of one radiograph. Source: model.md section 1.
 ///
-/// The three channels of the networks' input are equal (model.md section 1), so that one plane stands for all three:
-/// the stem sums its weights over the input channels, or repeats the plane.
+///     rendered = render(radiograph)             8 bit, as the training images were made
+///     resized  = resize(remap(rendered))        shorter side to `shorter_side`
+///     encoder  = crop(resized) / 255            `encoder_side` squared; classifier alike
+///
+/// The three channels of the networks' input are equal, so that one plane stands for all three: the stem sums its weights over
+/// the input channels, or repeats the plane. No mean or deviation is taken off.
 package struct ModelInput: Sendable {
     /// `[side, side]`, 0...1, row-major: one plane.
     package var encoder: [Float]
     package var encoderSide: Int
     package var classifier: [Float]
     package var classifierSide: Int
+    /// How it was rendered.
+    package var rendering: RenderingMode
     /// The picture before remapping, resizing and cropping.
     package var rendered: GrayImage
     /// SHA-256 of `rendered`'s pixels, lower-case hex.
     package var renderedSHA256: String
 
     /// Renders, resizes and crops.
-    /// - Parameter mode: the bundle's rendering, or what the configuration puts in its place.
+    /// - Parameter mode: what the configuration puts in the place of the bundle's rendering; nil keeps the bundle's.
     package static func make(
         from radiograph: Radiograph, preprocessing: BundleManifest.Preprocessing, rendering mode: RenderingMode? = nil
     ) throws(PreprocessError) -> ModelInput {
-        throw .noImageContent(reason: "not written yet")
+        let mode = mode ?? preprocessing.rendering
+        let rendered = try Rendering.render(radiograph, mode)
+        let resized = try rendered.remapped().resized(shorterSide: preprocessing.shorterSide)
+        return ModelInput(
+            encoder: resized.centerCrop(side: preprocessing.encoderSide).unitFloats(), encoderSide: preprocessing.encoderSide,
+            classifier: resized.centerCrop(side: preprocessing.classifierSide).unitFloats(), classifierSide: preprocessing.classifierSide,
+            rendering: mode, rendered: rendered, renderedSHA256: rendered.sha256)
     }
 }
 
-/// Why a decoded frame is not given to the model.
-public enum PreprocessError: Error, Equatable, CustomStringConvertible {
-    /// Decoded, but not a picture (`NoDraftReason.noImageContent`).
-    case noImageContent(reason: String)
-    /// libjpeg failed, which only memory can make it do.
-    case jpeg(reason: String)
-
-    public var description: String {
-        switch self {
-        case .noImageContent(let reason): "the frame is not a picture: \(reason)"
-        case .jpeg(let reason): "the JPEG step of mimic-cxr-jpg rendering failed: \(reason)"
+extension GrayImage {
+    /// Smallest value to 0, largest to 255, truncated: in 64-bit floating point and in this order, because 8-bit values that span
+    /// 0...255 already do not all come back (`Int(51 / 255.0 * 255)` is exact, others may lose one), and the networks were trained so.
+    package func remapped() -> GrayImage {
+        var histogram = [UInt64](repeating: 0, count: 256)
+        ck_histogram_u8(pixels, pixels.count, &histogram)
+        guard let low = histogram.firstIndex(where: { $0 > 0 }), let high = histogram.lastIndex(where: { $0 > 0 }), low < high else {
+            return self
         }
+        let table = (0..<256).map { value in
+            UInt8(Double(min(max(value, low), high) - low) / Double(high - low) * 255)
+        }
+        return mapped(table)
+    }
+
+    /// `table[pixel]` for every pixel.
+    func mapped(_ table: [UInt8]) -> GrayImage {
+        var result = self
+        result.pixels.withUnsafeMutableBufferPointer { target in
+            guard let base = target.baseAddress else { return }
+            ck_map_u8(base, base, target.count, table)
+        }
+        return result
+    }
+
+    /// 0...255 to 0...1 in 32-bit floating point, as torchvision's ToTensor: division, not multiplication by 1/255.
+    package func unitFloats() -> [Float] {
+        let table = (0..<256).map { Float($0) / 255 }
+        return [Float](unsafeUninitializedCapacity: pixels.count) { target, count in
+            pixels.withUnsafeBufferPointer { source in
+                for index in source.indices { target.initializeElement(at: index, to: table[Int(source[index])]) }
+            }
+            count = pixels.count
+        }
+    }
+
+    /// SHA-256 of the pixels, lower-case hex.
+    package var sha256: String {
+        SHA256.hash(data: pixels).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

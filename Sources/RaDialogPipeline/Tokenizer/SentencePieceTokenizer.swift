@@ -1,25 +1,99 @@
-/// SentencePiece BPE with byte fallback, as LLaMA has it.
+/// SentencePiece BPE with byte fallback, as LLaMA has it: text to token ids and back, exactly as Google's library does it.
+///
+/// - Encoding: spaces become U+2581, one is put in front (dummy prefix), then neighbours are merged, best score first, leftmost
+///   first among equals. A character without a piece becomes its UTF-8 bytes' pieces.
+/// - Control pieces (`<s>`, `</s>`) are never found in text: a text cannot end a prompt or start another turn.
 public final class SentencePieceTokenizer: Sendable {
+    /// `<s>`
     public let beginToken: Int32
+    /// `</s>`
     public let endToken: Int32
+    /// `<unk>`
     public let unknownToken: Int32
-    public var vocabularySize: Int { 0 }
-    /// Reads `tokenizer.model`. `path` is for messages.
-    public init(bytes: UnsafeRawBufferPointer, path: String) throws(TokenizerError) {
-        beginToken = 1
-        endToken = 2
-        unknownToken = 0
-    }
-    public func encode(_ text: String, bos: Bool) -> [Int32] { [] }
-    public func decode(_ tokens: some Sequence<Int32>) -> String { "" }
-    /// For streaming.
-    public func makeDecoder() -> IncrementalDecoder { IncrementalDecoder(tokenizer: self) }
+    /// Number of pieces; ids are below it.
+    public let vocabularySize: Int
 
-    /// Text as tokens come: each call gives what has become certain; bytes of an unfinished character wait.
-    public struct IncrementalDecoder: Sendable {
-        let tokenizer: SentencePieceTokenizer
-        public mutating func append(_ token: Int32) -> String { "" }
-        /// What is left: unfinished bytes as U+FFFD.
-        public mutating func finish() -> String { "" }
+    let model: SentencePieceModel
+    /// Pieces that text is merged into: normal and user-defined ones.
+    let table: PieceTable
+    /// Ids of `<0x00>`...`<0xFF>`; empty without byte fallback.
+    let byteTokens: [Int32]
+    /// User-defined pieces, longest first: found in text before anything is merged.
+    let userDefined: [(bytes: [UInt8], id: Int32)]
+    /// Per id: the byte a byte piece stands for, or -1.
+    let byteValues: [Int16]
+
+    /// U+2581, which stands for a space.
+    static let space: [UInt8] = [0xE2, 0x96, 0x81]
+
+    /// Reads `tokenizer.model`, given whole. `path` is for messages. Nothing of `bytes` is kept.
+    public init(bytes: UnsafeRawBufferPointer, path: String) throws(TokenizerError) {
+        do throws(SentencePieceModel.Refusal) {
+            model = try SentencePieceModel(bytes)
+        } catch {
+            switch error {
+            case .malformed(let reason): throw .malformed(path: path, reason: reason)
+            case .unsupported(let reason): throw .unsupported(path: path, reason: reason)
+            }
+        }
+        vocabularySize = model.pieces.count
+
+        var table = PieceTable(capacity: model.pieces.count)
+        // Control, unknown and byte pieces are known by name, too, but never found in text.
+        var reserved = PieceTable(capacity: model.pieces.count)
+        var byteValues = [Int16](repeating: -1, count: model.pieces.count)
+        var byteTokens = [Int32](repeating: -1, count: 256)
+        var unknown: Int32?
+        var userDefined: [(bytes: [UInt8], id: Int32)] = []
+        for (index, piece) in model.pieces.enumerated() {
+            let id = Int32(index)
+            switch piece.type {
+            case .normal, .userDefined, .unused:
+                guard table.insert(piece.bytes, id: id) else { throw .malformed(path: path, reason: "piece \(id) stands twice") }
+                if piece.type == .userDefined { userDefined.append((piece.bytes, id)) }
+            case .control, .unknown, .byte:
+                guard reserved.insert(piece.bytes, id: id) else { throw .malformed(path: path, reason: "piece \(id) stands twice") }
+                if piece.type == .unknown {
+                    guard unknown == nil else { throw .malformed(path: path, reason: "it has two unknown pieces") }
+                    unknown = id
+                } else if piece.type == .byte {
+                    guard let value = Self.byteValue(piece.bytes) else { throw .malformed(path: path, reason: "piece \(id) is no <0xHH>") }
+                    byteValues[index] = Int16(value)
+                    byteTokens[Int(value)] = id
+                }
+            }
+        }
+        guard let unknown else { throw .malformed(path: path, reason: "it has no unknown piece") }
+        unknownToken = unknown
+        if model.byteFallback {
+            guard !byteTokens.contains(-1) else { throw .malformed(path: path, reason: "it falls back to bytes and lacks pieces for some") }
+            self.byteTokens = byteTokens
+        } else {
+            self.byteTokens = []
+        }
+        let pieces = model.pieces
+        func control(_ name: [UInt8]) -> Int32? {
+            name.withUnsafeBufferPointer { reserved.id(of: $0) }.flatMap { pieces[Int($0)].type == .control ? $0 : nil }
+        }
+        guard let begin = control(model.beginPiece), let end = control(model.endPiece) else {
+            throw .unsupported(path: path, reason: "it has no begin or no end of sequence (<s>, </s>)")
+        }
+        beginToken = begin
+        endToken = end
+        self.table = table
+        self.byteValues = byteValues
+        self.userDefined = userDefined.sorted { $0.bytes.count > $1.bytes.count }
+    }
+
+    /// The piece of a token as it stands in the model, a space as U+2581; nil for an id that is none.
+    public func piece(_ token: Int32) -> String? {
+        guard token >= 0, token < vocabularySize else { return nil }
+        return String(decoding: model.pieces[Int(token)].bytes, as: UTF8.self)
+    }
+
+    /// `<0x0A>` is 10.
+    private static func byteValue(_ piece: [UInt8]) -> UInt8? {
+        guard piece.count == 6, piece.starts(with: Array("<0x".utf8)), piece[5] == UInt8(ascii: ">") else { return nil }
+        return UInt8(String(decoding: piece[3..<5], as: UTF8.self), radix: 16)
     }
 }

@@ -18,7 +18,11 @@ package final class FloatTensor: Sendable {
     package var array: [Float] { Array(buffer) }
 
     /// `view` as floats. F16 and BF16 are widened exactly; nothing is rounded.
-    package init(_ view: TensorView) {
+    /// - Throws: `WeightsError.wrongType` for integers and F64, which no part of the model is stored as.
+    package init(_ view: TensorView) throws(WeightsError) {
+        guard [.f32, .f16, .bf16].contains(view.type) else {
+            throw .wrongType(path: view.owner.path, name: view.name, found: view.type.rawValue)
+        }
         shape = view.shape
         count = view.count
         if view.type == .f32, let base = view.bytes.baseAddress, Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0 {
@@ -29,9 +33,9 @@ package final class FloatTensor: Sendable {
         let storage = Self.allocate(count)
         if let source = view.bytes.baseAddress {
             switch view.type {
-            case .f32: UnsafeMutableRawPointer(storage).copyMemory(from: source, byteCount: view.bytes.count)
             case .f16: ck_widen_f16(storage, source, count)
             case .bf16: ck_widen_bf16(storage, source, count)
+            default: UnsafeMutableRawPointer(storage).copyMemory(from: source, byteCount: view.bytes.count)
             }
         }
         pointer = UnsafePointer(storage)

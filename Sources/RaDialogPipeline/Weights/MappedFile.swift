@@ -1,5 +1,4 @@
 import Glibc
-internal import Foundation
 
 /// A whole file, mapped read-only and private. The mapping lives as long as the object.
 ///

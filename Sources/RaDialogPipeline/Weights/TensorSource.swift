@@ -1,10 +1,27 @@
-/// How the numbers of a tensor are stored. Little-endian.
-package enum TensorType: String, Sendable {
+/// How the numbers of a tensor are stored. Little-endian. The names are those of safetensors.
+package enum TensorType: String, Sendable, CaseIterable {
     case f32 = "F32"
     case f16 = "F16"
     case bf16 = "BF16"
+    case f64 = "F64"
+    case i64 = "I64"
+    case i32 = "I32"
+    case i16 = "I16"
+    case i8 = "I8"
+    case u64 = "U64"
+    case u32 = "U32"
+    case u16 = "U16"
+    case u8 = "U8"
+    case boolean = "BOOL"
 
-    package var bytesPerElement: Int { self == .f32 ? 4 : 2 }
+    package var bytesPerElement: Int {
+        switch self {
+        case .f64, .i64, .u64: 8
+        case .f32, .i32, .u32: 4
+        case .f16, .bf16, .i16, .u16: 2
+        case .i8, .u8, .boolean: 1
+        }
+    }
 }
 
 /// One tensor where it lies in its file: nothing is copied or converted.
@@ -43,6 +60,6 @@ extension TensorSource {
 
     /// The same as 32-bit floating point: in place where the file holds that already, else a widened copy.
     package func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor {
-        FloatTensor(try tensor(name, shape: shape))
+        try FloatTensor(try tensor(name, shape: shape))
     }
 }

@@ -1,0 +1,239 @@
+import ReportModel
+
+/// Decoding of manifest.json. Every number has a range (far wider than any published model's), every key is known, and what
+/// has to fit together is checked here, before a byte of weights is looked at.
+extension BundleManifest {
+    static let format = "radialog-bundle"
+    static let knownFormatVersion = 1
+
+    init(_ value: ManifestValue) throws(ManifestProblem) {
+        var root = try ManifestObject(value, place: "")
+        try root.fixed("format", Self.format)
+        formatVersion = try root.integer("format_version", in: 1...1_000_000)
+        guard formatVersion == Self.knownFormatVersion else {
+            throw root.problem("format_version", "is \(formatVersion); this program reads \(Self.knownFormatVersion): use a newer radialogd")
+        }
+        name = try root.string("name")
+        version = try root.string("version")
+        kind = try root.choice("kind", of: [BundleKind.demo, .clinical])
+        description = try root.string("description", maximumBytes: 16_384, mayBeEmpty: true)
+        licence = try root.string("licence", maximumBytes: 16_384)
+        provenance = try Self.provenance(try root.object("provenance"))
+        preprocessing = try Preprocessing(try root.object("preprocessing"))
+        imageEncoder = try ImageEncoder(try root.object("image_encoder"))
+        classifier = try Classifier(try root.object("classifier"))
+        alignment = try Alignment(try root.object("alignment"))
+        languageModel = try LanguageModel(try root.object("language_model"))
+        tokenizer = try Tokenizer(try root.object("tokenizer"))
+        prompts = try Prompts(try root.object("prompts"))
+        generation = try Generation(try root.object("generation"))
+        files = try Self.files(try root.object("files"))
+        try root.finish()
+        try checkTogether()
+    }
+
+    /// What no single key shows.
+    private func checkTogether() throws(ManifestProblem) {
+        guard preprocessing.encoderSide <= preprocessing.shorterSide, preprocessing.classifierSide <= preprocessing.shorterSide else {
+            throw ManifestProblem(key: "preprocessing.shorter_side", reason: "is smaller than a crop of it")
+        }
+        guard alignment.input == 2 * imageEncoder.patchChannels else {
+            throw ManifestProblem(key: "alignment.input", reason: "has to be 2 x image_encoder.patch_channels = \(2 * imageEncoder.patchChannels)")
+        }
+        guard alignment.output == languageModel.hidden else {
+            throw ManifestProblem(key: "alignment.output", reason: "has to be language_model.hidden = \(languageModel.hidden)")
+        }
+        let grid = classifier.encoder.grid(side: preprocessing.classifierSide)
+        guard grid % classifier.pool == 0 else {
+            throw ManifestProblem(key: "classifier.pool", reason: "has to divide the classifier's grid of \(grid)")
+        }
+        let encoderGrid = imageEncoder.grid(side: preprocessing.encoderSide)
+        guard encoderGrid * encoderGrid < languageModel.context else {
+            throw ManifestProblem(key: "language_model.context", reason: "has no room for \(encoderGrid * encoderGrid) image tokens")
+        }
+        let used = [imageEncoder.weights, classifier.encoder.weights, alignment.weights, languageModel.weights, tokenizer.model]
+        for name in used where files[name] == nil {
+            throw ManifestProblem(key: "files", reason: "does not name \(name), which the model is read from")
+        }
+    }
+
+    private static func provenance(_ object: ManifestObject) throws(ManifestProblem) -> [String: String] {
+        var object = object
+        var result: [String: String] = [:]
+        for (name, value) in object.rest() {
+            guard case .string(let text) = value else { throw object.problem(name, "has to be a string") }
+            try ManifestObject.check(text, maximumBytes: 4096, mayBeEmpty: true, key: object.key(name))
+            result[name] = text
+        }
+        return result
+    }
+
+    private static func files(_ object: ManifestObject) throws(ManifestProblem) -> [String: File] {
+        var object = object
+        var result: [String: File] = [:]
+        for (name, value) in object.rest() {
+            try checkFileName(name, key: object.key(name))
+            guard name != ModelBundle.manifestName else { throw object.problem(name, "cannot contain its own hash") }
+            var entry = try ManifestObject(value, place: object.key(name))
+            let bytes = try entry.integer("bytes", in: 0...Int.max)
+            let sha256 = try entry.string("sha256")
+            guard sha256.utf8.count == 64, sha256.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+                throw entry.problem("sha256", "has to be 64 lower-case hexadecimal digits")
+            }
+            try entry.finish()
+            result[name] = File(bytes: bytes, sha256: sha256)
+        }
+        return result
+    }
+
+    /// A name that cannot leave the folder: no separator, no leading dot, ASCII.
+    fileprivate static func checkFileName(_ name: String, key: String) throws(ManifestProblem) {
+        let plain = name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"): true
+            default: false
+            }
+        }
+        guard plain, !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 255 else {
+            throw ManifestProblem(key: key, reason: "is not a plain file name (letters, digits, '.', '_', '-', '+'; no leading dot)")
+        }
+    }
+}
+
+extension ManifestObject {
+    fileprivate mutating func fileName(_ name: String) throws(ManifestProblem) -> String {
+        let file = try string(name)
+        try BundleManifest.checkFileName(file, key: key(name))
+        return file
+    }
+}
+
+extension BundleManifest.Preprocessing {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        rendering = try object.choice("rendering", of: RenderingMode.allCases)
+        shorterSide = try object.integer("shorter_side", in: 32...2048)
+        encoderSide = try object.integer("encoder_side", in: 32...2048)
+        classifierSide = try object.integer("classifier_side", in: 32...2048)
+        try object.finish()
+    }
+}
+
+extension BundleManifest.ImageEncoder {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        try object.fixed("architecture", "biovil-t")
+        try self.init(trunkOf: &object)
+        try object.finish()
+    }
+
+    /// The keys that encoder and classifier share.
+    fileprivate init(trunkOf object: inout ManifestObject) throws(ManifestProblem) {
+        weights = try object.fileName("weights")
+        stemChannels = try object.integer("stem_channels", in: 1...4096)
+        stageBlocks = try object.integers("stage_blocks", count: 4, in: 1...64)
+        stageChannels = try object.integers("stage_channels", count: 4, in: 1...4096)
+        expansion = try object.integer("expansion", in: 1...8)
+        patchChannels = try object.integer("patch_channels", in: 1...8192)
+        if case .null = try object.peek("projection") {
+            _ = try object.value("projection")
+            projection = nil
+        } else {
+            projection = try object.integer("projection", in: 1...8192)
+        }
+        batchNormEpsilon = try object.number("batch_norm_eps", in: 1e-12...0.1)
+    }
+}
+
+extension BundleManifest.Classifier {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        try object.fixed("architecture", "chexpert")
+        encoder = try BundleManifest.ImageEncoder(trunkOf: &object)
+        guard let projection = encoder.projection else { throw object.problem("projection", "has to be a number: the classifier reads the projector's output") }
+        self.projection = projection
+        pool = try object.integer("pool", in: 1...64)
+        hidden = try object.integer("hidden", in: 1...65_536)
+        labels = []
+        for (index, value) in try object.array("labels", count: 1...FindingLabel.allCases.count).enumerated() {
+            guard case .string(let text) = value, let label = FindingLabel(rawValue: text) else {
+                throw object.problem("labels[\(index)]", "is not one of CheXpert's fourteen labels")
+            }
+            guard !labels.contains(label) else { throw object.problem("labels[\(index)]", "\"\(text)\" stands twice") }
+            labels.append(label)
+        }
+        thresholds = []
+        for (index, value) in try object.array("thresholds", count: labels.count...labels.count).enumerated() {
+            thresholds.append(try ManifestObject.number(value, in: 0...1, key: object.key("thresholds[\(index)]")))
+        }
+        try object.finish()
+    }
+}
+
+extension BundleManifest.Alignment {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        try object.fixed("architecture", "mlp")
+        weights = try object.fileName("weights")
+        input = try object.integer("input", in: 1...16_384)
+        hidden = try object.integer("hidden", in: 1...65_536)
+        output = try object.integer("output", in: 1...65_536)
+        try object.finish()
+    }
+}
+
+extension BundleManifest.LanguageModel {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        try object.fixed("architecture", "llama")
+        weights = try object.fileName("weights")
+        layers = try object.integer("layers", in: 1...1024)
+        hidden = try object.integer("hidden", in: 2...65_536)
+        heads = try object.integer("heads", in: 1...1024)
+        keyValueHeads = try object.integer("key_value_heads", in: 1...1024)
+        feedForward = try object.integer("feed_forward", in: 1...262_144)
+        vocabulary = try object.integer("vocabulary", in: 3...1_000_000)
+        context = try object.integer("context", in: 16...1_048_576)
+        rmsNormEpsilon = try object.number("rms_norm_eps", in: 1e-12...0.1)
+        ropeTheta = try object.number("rope_theta", in: 1...1e12)
+        tiedEmbeddings = try object.boolean("tied_embeddings")
+        guard hidden % heads == 0, (hidden / heads) % 2 == 0 else {
+            throw object.problem("heads", "has to divide hidden into even head dimensions (rotary embedding turns pairs)")
+        }
+        guard heads % keyValueHeads == 0 else { throw object.problem("key_value_heads", "has to divide heads") }
+        try object.finish()
+    }
+}
+
+extension BundleManifest.Tokenizer {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        try object.fixed("architecture", "sentencepiece-bpe")
+        model = try object.fileName("model")
+        try object.finish()
+    }
+}
+
+extension BundleManifest.Prompts {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        system = try object.string("system", maximumBytes: 16_384)
+        reportInstruction = try object.string("report_instruction", maximumBytes: 16_384)
+        for mark in [Self.imageMark, Self.findingsMark] {
+            guard reportInstruction.split(separator: mark, omittingEmptySubsequences: false).count == 2 else {
+                throw object.problem("report_instruction", "has to hold \(mark) exactly once")
+            }
+            guard !system.contains(mark) else { throw object.problem("system", "must not hold \(mark)") }
+        }
+        try object.finish()
+    }
+}
+
+extension BundleManifest.Generation {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        maxReportTokens = try object.integer("max_report_tokens", in: 1...65_536)
+        maxAnswerTokens = try object.integer("max_answer_tokens", in: 1...65_536)
+        try object.finish()
+    }
+}
