@@ -115,14 +115,14 @@ extension Destination.HL7Format {
 
 extension Destination.Retry {
     init(reading section: SectionReader) {
-        firstPause = section.duration("retry_first", default: .seconds(10), in: .milliseconds(100)...(.seconds(3600)))
-        longestPause = section.duration("retry_longest", default: .seconds(900), in: .milliseconds(100)...(.seconds(86400)))
+        firstPause = section.duration("retry_first_pause", default: .seconds(10), in: .milliseconds(100)...(.seconds(3600)))
+        longestPause = section.duration("retry_longest_pause", default: .seconds(900), in: .milliseconds(100)...(.seconds(86400)))
         contentAttempts = section.integer("content_attempts", default: 3, in: 1...100)
         let giveUp = section.duration("give_up_after", default: .zero, in: .zero...(.seconds(365 * 86400)))
         giveUpAfter = giveUp == .zero ? nil : giveUp
         alarmAfter = section.duration("alarm_after", default: .seconds(1800), in: .seconds(1)...(.seconds(30 * 86400)))
         if longestPause < firstPause {
-            section.report("retry_longest", "\"\(Quantity.text(longestPause))\" is shorter than retry_first, \"\(Quantity.text(firstPause))\"")
+            section.report("retry_longest_pause", "\"\(Quantity.text(longestPause))\" is shorter than retry_first_pause, \"\(Quantity.text(firstPause))\"")
         }
     }
 }

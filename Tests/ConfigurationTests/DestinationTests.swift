@@ -72,7 +72,7 @@ struct DestinationTests {
     }
 
     @Test func `the longest pause is not shorter than the first`() {
-        #expect(problem(Self.hl7 + "retry_first = \"1h\"\n").contains("destination[0].retry_longest: \"15m\" is shorter than retry_first, \"1h\""))
+        #expect(problem(Self.hl7 + "retry_first_pause = \"1h\"\n").contains("destination[0].retry_longest_pause: \"15m\" is shorter than retry_first_pause, \"1h\""))
     }
 
     @Test func `overrides reach a destination and a peer by name`() throws {
