@@ -57,17 +57,20 @@ cdcmtk_status cdcmtk_sr_add_evidence(cdcmtk_sr *document, const char *study_uid,
 cdcmtk_status cdcmtk_sr_add_predecessor(cdcmtk_sr *document, const char *study_uid, const char *series_uid,
                                         const char *sop_class_uid, const char *sop_instance_uid, cdcmtk_error *error);
 
+/// Preliminary Flag (0040,A496): PRELIMINARY where `is_final` is 0, otherwise FINAL.
+cdcmtk_status cdcmtk_sr_set_preliminary_flag(cdcmtk_sr *document, uint8_t is_final, cdcmtk_error *error);
 /// Completion Flag COMPLETE, then Verification Flag VERIFIED with one Verifying Observer (0040,A073).
-/// `date_time` is DT with offset.
-cdcmtk_status cdcmtk_sr_verify(cdcmtk_sr *document, const char *person, const char *organization,
-                               const char *date_time, cdcmtk_error *error);
+/// `date_time` is DT with offset. Without this call the document is PARTIAL and UNVERIFIED.
+cdcmtk_status cdcmtk_sr_verify(cdcmtk_sr *document, const char *person, cdcmtk_code person_id,
+                               const char *organization, const char *date_time, cdcmtk_error *error);
 
-/// Turns the tree into a data set; after it only cdcmtk_sr_put, _put_empty_sequence and _write may be called.
+/// Turns the tree into a data set; after it only cdcmtk_sr_put, _put_sequence and _write may be called.
+/// DCMTK has then put UIDs and times of its own into the header: the caller overwrites every one of them.
 cdcmtk_status cdcmtk_sr_render(cdcmtk_sr *document, cdcmtk_error *error);
 /// Sets an attribute by its path, creating items: "(0040,A370)[0].(0008,0050)". The value is taken as it is.
 cdcmtk_status cdcmtk_sr_put(cdcmtk_sr *document, const char *path, const char *value, cdcmtk_error *error);
-/// An empty sequence at the top of the data set: the Type 2 ones.
-cdcmtk_status cdcmtk_sr_put_empty_sequence(cdcmtk_sr *document, uint16_t group, uint16_t element, cdcmtk_error *error);
+/// Creates the sequence at `path` without items, where it is not there yet: the Type 2 ones.
+cdcmtk_status cdcmtk_sr_put_sequence(cdcmtk_sr *document, const char *path, cdcmtk_error *error);
 /// The finished object as a Part 10 file, explicit little endian. It has been read back through dcmsr before it is
 /// returned. `*bytes` is freed with cdcmtk_sr_bytes_free.
 cdcmtk_status cdcmtk_sr_write(cdcmtk_sr *document, uint8_t *_Nullable *_Nonnull bytes, size_t *count,
