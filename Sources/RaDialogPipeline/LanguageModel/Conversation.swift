@@ -56,7 +56,7 @@ package final class Conversation {
         /// `[count, hidden]`: the alignment's output.
         case embeddings(Activations)
 
-        var count: Int {
+        package var count: Int {
             switch self {
             case .tokens(let tokens): tokens.count
             case .embeddings(let rows): rows.rows
