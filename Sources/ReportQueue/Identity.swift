@@ -10,6 +10,8 @@ public enum IdentityDoubt: String, Sendable, Codable, CaseIterable {
     /// This Patient ID came with another name or birth date before.
     case patientIDOfAnotherPerson = "patient-id-of-another-person"
 
+    var noDraftReason: NoDraftReason { self == .missingPatientID ? .missingPatientID : .identityConflict }
+
     /// For a human. Says where to look, not who it is.
     public var detail: String {
         switch self {

@@ -176,8 +176,8 @@ extension Transaction {
 
     fileprivate func closeQuiet(_ job: JobRow, uid: String, doubt: String?) throws {
         guard let doubt else { return try move(job, .becameQuiet) }
-        let detail = IdentityDoubt(rawValue: doubt)?.detail ?? doubt
-        try endWithoutDraft(job, .identityInDoubt, reason: .identityConflict, detail: "\(doubt): \(detail)")
+        let known = IdentityDoubt(rawValue: doubt)
+        try endWithoutDraft(job, .identityInDoubt, reason: known?.noDraftReason ?? .identityConflict, detail: known?.detail ?? doubt)
     }
 
     /// What a new object does to the study's machines.

@@ -1,5 +1,5 @@
 internal import GRDB
-internal import Glibc
+internal import Synchronization
 
 /// The queue of studies, drafts, signatures and deliveries: one SQLite file, opened by the daemon, its workers and
 /// `radialogctl` alike. The only place with SQL.
@@ -23,9 +23,8 @@ public final class ReportQueue: Sendable {
     /// The database's file.
     public let path: String
     let options: Options
-    private let lock: WriterLock
-    private let writer: DatabaseQueue
-    private let reader: DatabaseQueue
+    /// nil once closed. A call in flight keeps its connections until it is done.
+    private let connections: Mutex<Connections?>
 
     /// Opens or makes `radialog.db` and `writer.lock` in `stateDirectory`, which must exist, and brings the schema up to
     /// date.
@@ -35,137 +34,54 @@ public final class ReportQueue: Sendable {
     public init(stateDirectory: String, options: Options = Options()) throws(QueueError) {
         path = stateDirectory + "/radialog.db"
         self.options = options
-        lock = try WriterLock(path: stateDirectory + "/writer.lock")
-        do {
-            (writer, reader) = try lock.holding(patience: options.patience) { [path] in
-                try Self.makePrivateFile(path)
-                let writer = try Self.openWriter(path)
-                return (writer, try Self.openReader(path))
-            }
-        } catch {
-            throw QueueError.translate(error, doing: "opening \(path)")
-        }
+        connections = Mutex(try Connections(path: path, lockPath: stateDirectory + "/writer.lock", patience: options.patience))
     }
 
-    deinit {
-        // A connection checkpoints when it closes, so it closes as a writer: under the lock. If the lock cannot be had
-        // the connections close without it when they are released; nothing that was committed depends on this.
-        try? close()
-    }
-
-    /// Closes both connections, and with the last one of all processes checkpoints the log. Later calls throw `.closed`.
-    public func close() throws(QueueError) {
-        do {
-            try lock.holding(patience: options.patience) {
-                try reader.close()
-                try writer.close()
-            }
-        } catch {
-            throw QueueError.translate(error, doing: "closing \(path)")
+    /// Closes the file as soon as the calls in flight are done; later calls throw `.closed`. The last one of all processes
+    /// to close checkpoints the log.
+    public func close() {
+        // Taken out under the mutex, closed outside it: closing may wait for another process' writer.
+        let last = connections.withLock { connections in
+            defer { connections = nil }
+            return connections
         }
+        withExtendedLifetime(last) {}
     }
 
     // MARK: - Transactions
 
     /// One writing transaction under the writer's lock; what `body` throws rolls it back.
     func write<T>(_ doing: String, _ body: (Transaction) throws -> T) throws(QueueError) -> T {
+        let connections = try open()
         do {
-            // The serial queue is the lock within the process; the automatic checkpoint runs inside COMMIT, under the flock.
-            return try writer.writeWithoutTransaction { db in
-                try lock.holding(patience: options.patience) {
-                    var result: T?
-                    try db.inTransaction(.immediate) {
-                        result = try body(Transaction(db))
-                        return .commit
-                    }
-                    guard let result else { throw QueueError.closed }
-                    return result
-                }
-            }
+            return try connections.write(body)
         } catch {
-            throw Self.closedOr(error, doing: doing)
+            throw QueueError.translate(error, doing: doing)
         }
     }
 
     /// One consistent view, beside whatever is being written.
     func read<T>(_ doing: String, _ body: (Transaction) throws -> T) throws(QueueError) -> T {
+        let connections = try open()
         do {
-            return try reader.read { db in try body(Transaction(db)) }
+            return try connections.reader.read { db in try body(Transaction(db)) }
         } catch {
-            throw Self.closedOr(error, doing: doing)
+            throw QueueError.translate(error, doing: doing)
         }
     }
 
-    private static func closedOr(_ error: any Error, doing: String) -> QueueError {
-        // GRDB answers SQLITE_MISUSE for a connection that was closed.
-        if let error = error as? DatabaseError, error.resultCode == .SQLITE_MISUSE { return .closed }
-        return .translate(error, doing: doing)
-    }
-
-    // MARK: - Opening
-
-    /// The file holds patient data: only its owner reads it. SQLite gives `-wal` and `-shm` the same mode.
-    private static func makePrivateFile(_ path: String) throws {
-        // An existing file is never opened here: closing any descriptor of it would drop this process' fcntl locks on it
-        // (sqlite.org/howtocorrupt.html 2.2), and another instance may hold some.
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if descriptor >= 0 { Glibc.close(descriptor) }
-        guard descriptor >= 0 || errno == EEXIST, chmod(path, 0o600) == 0 else {
-            throw QueueError.storage(doing: "making \(path) readable to its owner only", found: String(cString: strerror(errno)))
-        }
-    }
-
-    private static func openWriter(_ path: String) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.label = "queue.writer"
-        configuration.foreignKeysEnabled = true
-        configuration.busyMode = .timeout(5)  // for recovery by a reader; writers wait at the lock
-        let writer = try DatabaseQueue(path: path, configuration: configuration)
-        try writer.writeWithoutTransaction { db in
-            try Schema.checkOwner(db, path: path)
-            // After opening, so that nothing can put NORMAL back: under WAL a committed row would not survive a power cut.
-            try db.execute(sql: """
-                PRAGMA journal_mode = WAL;
-                PRAGMA synchronous = FULL;
-                PRAGMA mmap_size = 0;
-                PRAGMA recursive_triggers = ON;
-                PRAGMA trusted_schema = OFF;
-                """)
-            try Schema.migrate(db)
-            try requireDurable(db, path: path)
-        }
-        return writer
-    }
-
-    private static func openReader(_ path: String) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.label = "queue.reader"
-        configuration.readonly = true
-        configuration.busyMode = .timeout(5)
-        let reader = try DatabaseQueue(path: path, configuration: configuration)
-        try reader.inDatabase { try $0.execute(sql: "PRAGMA mmap_size = 0") }
-        return reader
-    }
-
-    private static func requireDurable(_ db: Database, path: String) throws {
-        let wanted = ["journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "mmap_size": "0", "recursive_triggers": "1"]
-        for (pragma, value) in wanted.sorted(by: { $0.key < $1.key }) {
-            let found = try Row.fetchOne(db, sql: "PRAGMA \(pragma)").map { String.fromDatabaseValue($0[0]) ?? "\($0[0] as Int64? ?? -1)" }
-            // A build without memory mapping answers mmap_size with no row at all.
-            guard found == value || (found == nil && pragma == "mmap_size") else {
-                throw QueueError.unusable(
-                    path: path, found: "PRAGMA \(pragma) is \(found ?? "unknown"), not \(value)",
-                    todo: "put state_dir on a local disk with a file system that has locks and shared memory")
-            }
-        }
+    private func open() throws(QueueError) -> Connections {
+        guard let connections = connections.withLock({ $0 }) else { throw .closed }
+        return connections
     }
 
     /// For tests: a pragma's value on the writing connection.
     package func writerPragma(_ name: String) throws(QueueError) -> String? {
+        let connections = try open()
         do {
-            return try writer.writeWithoutTransaction { try DatabaseValue.fetchOne($0, sql: "PRAGMA \(name)").map { "\($0)" } }
+            return try connections.writer.writeWithoutTransaction { try DatabaseValue.fetchOne($0, sql: "PRAGMA \(name)").map { "\($0)" } }
         } catch {
-            throw Self.closedOr(error, doing: "reading PRAGMA \(name)")
+            throw QueueError.translate(error, doing: "reading PRAGMA \(name)")
         }
     }
 

@@ -8,6 +8,8 @@ public struct RescueReport: Sendable, Equatable {
     /// Jobs that ended with `model-failed`: their attempts were used up, by crashes too.
     public var exhaustedJobs = 0
     public var deliveries = 0
+
+    package init() {}
 }
 
 extension ReportQueue {
@@ -18,7 +20,9 @@ extension ReportQueue {
     ///   - owner: also frees everything this owner holds, ended or not. Only for an owner that cannot be alive elsewhere
     ///     (the daemon, which holds the state directory's own lock).
     ///   - maxAttempts: a study whose worker died this often ends with `model-failed` instead of killing the next one.
-    public func rescueExpiredLeases(alsoOwnedBy owner: String? = nil, maxAttempts: Int) throws(QueueError) -> RescueReport {
+    ///   - backoff: times the attempts so far, how long the study waits: if it was the study that killed the worker, others
+    ///     get through in between.
+    public func rescueExpiredLeases(alsoOwnedBy owner: String? = nil, maxAttempts: Int, backoff: Duration = .seconds(2)) throws(QueueError) -> RescueReport {
         let isLost = "(lease_until <= :now OR owner = :owner)"
         let something = try read("looking for ended leases") { transaction in
             try transaction.row(
@@ -39,7 +43,8 @@ extension ReportQueue {
                     try transaction.endWithoutDraft(job, .attemptsExhausted, reason: .modelFailed, detail: detail)
                     report.exhaustedJobs += 1
                 } else {
-                    try transaction.move(job, .leaseEnded, set: "last_error = 'the lease ended'")
+                    try transaction.move(
+                        job, .leaseEnded, set: "last_error = 'the lease ended', not_before = :after", ["after": transaction.after(backoff * job.attempt)])
                     report.jobs += 1
                 }
             }

@@ -26,6 +26,7 @@ let schema1Tables = """
         sop_instance_uid TEXT NOT NULL UNIQUE CHECK (sop_instance_uid <> ''),
         sop_class_uid TEXT NOT NULL,
         series_instance_uid TEXT NOT NULL,
+        transfer_syntax_uid TEXT NOT NULL,
         description TEXT NOT NULL,                -- InstanceDescription
         relative_path TEXT NOT NULL UNIQUE CHECK (relative_path <> ''),
         byte_count INTEGER NOT NULL CHECK (byte_count >= 0),

@@ -39,17 +39,24 @@ public struct AuthenticatedUser: Sendable, Equatable {
     public let personName: String
     public let organization: String
     /// By the database's clock, in milliseconds.
-    package let authenticatedAt: Int64
+    let authenticatedAt: Int64
     /// The account's state that was checked; a change of password, role or lock ends the proof.
     let accountChangedAt: Int64
 
-    package init(name: String, role: UserRole, personName: String, organization: String, authenticatedAt: Int64, accountChangedAt: Int64) {
+    init(name: String, role: UserRole, personName: String, organization: String, authenticatedAt: Int64, accountChangedAt: Int64) {
         self.name = name
         self.role = role
         self.personName = personName
         self.organization = organization
         self.authenticatedAt = authenticatedAt
         self.accountChangedAt = accountChangedAt
+    }
+
+    /// For tests: the proof as it will be some milliseconds from now.
+    package func aged(by milliseconds: Int64) -> AuthenticatedUser {
+        AuthenticatedUser(
+            name: name, role: role, personName: personName, organization: organization, authenticatedAt: authenticatedAt - milliseconds,
+            accountChangedAt: accountChangedAt)
     }
 }
 
