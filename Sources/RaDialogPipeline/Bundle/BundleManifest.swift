@@ -53,6 +53,20 @@ public struct BundleManifest: Sendable, Equatable {
 
         /// Pixels per patch: stem, pooling and three stages halve the image five times.
         public static let stride = 32
+
+        package init(
+            weights: String, stemChannels: Int, stageBlocks: [Int], stageChannels: [Int], expansion: Int, patchChannels: Int,
+            projection: Int?, batchNormEpsilon: Double
+        ) {
+            self.weights = weights
+            self.stemChannels = stemChannels
+            self.stageBlocks = stageBlocks
+            self.stageChannels = stageChannels
+            self.expansion = expansion
+            self.patchChannels = patchChannels
+            self.projection = projection
+            self.batchNormEpsilon = batchNormEpsilon
+        }
     }
 
     public struct Classifier: Sendable, Equatable {
@@ -67,6 +81,17 @@ public struct BundleManifest: Sendable, Equatable {
         public var labels: [FindingLabel]
         /// One per label, 0...1.
         public var thresholds: [Double]
+
+        package init(
+            encoder: ImageEncoder, projection: Int, pool: Int, hidden: Int, labels: [FindingLabel], thresholds: [Double]
+        ) {
+            self.encoder = encoder
+            self.projection = projection
+            self.pool = pool
+            self.hidden = hidden
+            self.labels = labels
+            self.thresholds = thresholds
+        }
     }
 
     public struct Alignment: Sendable, Equatable {
@@ -74,6 +99,15 @@ public struct BundleManifest: Sendable, Equatable {
         public var input: Int
         public var hidden: Int
         public var output: Int
+
+        package init(
+            weights: String, input: Int, hidden: Int, output: Int
+        ) {
+            self.weights = weights
+            self.input = input
+            self.hidden = hidden
+            self.output = output
+        }
     }
 
     public struct LanguageModel: Sendable, Equatable {
@@ -91,6 +125,23 @@ public struct BundleManifest: Sendable, Equatable {
         public var tiedEmbeddings: Bool
 
         public var headDimension: Int { hidden / heads }
+
+        package init(
+            weights: String, layers: Int, hidden: Int, heads: Int, keyValueHeads: Int, feedForward: Int, vocabulary: Int,
+            context: Int, rmsNormEpsilon: Double, ropeTheta: Double, tiedEmbeddings: Bool
+        ) {
+            self.weights = weights
+            self.layers = layers
+            self.hidden = hidden
+            self.heads = heads
+            self.keyValueHeads = keyValueHeads
+            self.feedForward = feedForward
+            self.vocabulary = vocabulary
+            self.context = context
+            self.rmsNormEpsilon = rmsNormEpsilon
+            self.ropeTheta = ropeTheta
+            self.tiedEmbeddings = tiedEmbeddings
+        }
     }
 
     public struct Tokenizer: Sendable, Equatable {
