@@ -291,14 +291,4 @@ extern "C" cdcmtk_status cdcmtk_association_send_command(cdcmtk_association *ass
     });
 }
 
-extern "C" cdcmtk_status cdcmtk_association_acknowledge_release(cdcmtk_association *association, cdcmtk_wait wait,
-                                                                cdcmtk_error *error) {
-    return cdcmtk::guarded(error, [&] {
-        association->wire.wait = wait;
-        association->wire.ended = Ended::byData;
-        const OFCondition condition = DUL_AcknowledgeRelease(&association->association->DULassociation);
-        if (condition.bad()) association->fail("acknowledging the release", condition);
-    });
-}
-
 extern "C" void cdcmtk_association_free(cdcmtk_association *association) { delete association; }

@@ -61,8 +61,8 @@ cdcmtk_status cdcmtk_association_refuse_context(cdcmtk_association *association,
 /// Sends A-ASSOCIATE-AC. Every proposed context must have been answered.
 cdcmtk_status cdcmtk_association_acknowledge(cdcmtk_association *association, cdcmtk_error *error);
 
-/// The next presentation data value. Other ends of the association are failures: CDCMTK_PEER_RELEASED (answer with
-/// cdcmtk_association_acknowledge_release), CDCMTK_PEER_ABORTED, CDCMTK_PEER_CLOSED, CDCMTK_TIMED_OUT,
+/// The next presentation data value. Other ends of the association are failures: CDCMTK_PEER_RELEASED (the
+/// caller sends A-RELEASE-RP on its own descriptor), CDCMTK_PEER_ABORTED, CDCMTK_PEER_CLOSED, CDCMTK_TIMED_OUT,
 /// CDCMTK_INTERRUPTED, CDCMTK_LIBRARY_ERROR for a malformed PDU. One thread at a time.
 cdcmtk_status cdcmtk_association_next_pdv(cdcmtk_association *association, cdcmtk_wait wait, cdcmtk_pdv *out,
                                           cdcmtk_error *error);
@@ -71,10 +71,6 @@ cdcmtk_status cdcmtk_association_next_pdv(cdcmtk_association *association, cdcmt
 cdcmtk_status cdcmtk_association_send_command(cdcmtk_association *association, uint8_t presentation_context_id,
                                               const uint8_t *bytes, size_t count, cdcmtk_wait wait,
                                               cdcmtk_error *error);
-
-/// Sends A-RELEASE-RP.
-cdcmtk_status cdcmtk_association_acknowledge_release(cdcmtk_association *association, cdcmtk_wait wait,
-                                                     cdcmtk_error *error);
 
 /// Closes DCMTK's copy of the socket (the caller's stays open) and frees everything. NULL is allowed.
 void cdcmtk_association_free(cdcmtk_association *_Nullable association);
