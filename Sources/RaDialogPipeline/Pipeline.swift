@@ -95,7 +95,7 @@ public final class RaDialogPipeline: Sendable {
         guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
         timings.encode = watch.lap()
 
-        let prompt = try ReportPrompt(manifest.prompts, findings: classification.promptFindings)
+        let prompt = try reportPrompt(findings: classification.promptFindings)
         let conversation = Conversation(languageModel, pool: pool)
         try conversation.read(pieces(of: prompt, image: image), check: check)
         timings.prefill = watch.lap()
@@ -141,6 +141,11 @@ public final class RaDialogPipeline: Sendable {
         return (UntrustedText.cleaned(text, maximum: UntrustedText.maximumAnswer), tokens.count, finish)
     }
 
+    private func reportPrompt(findings: String) throws -> ReportPrompt {
+        let prompts = bundle.manifest.prompts
+        return try ReportPrompt(system: prompts.system, instruction: prompts.reportInstruction, findings: findings)
+    }
+
     private func pieces(of prompt: ReportPrompt, image: Activations) -> [Conversation.Piece] {
         [
             .tokens(bundle.tokenizer.encode(prompt.beforeImage, bos: true)), .embeddings(image),
@@ -170,7 +175,7 @@ public final class RaDialogPipeline: Sendable {
             "the tokenizer has \(bundle.tokenizer.vocabularySize) pieces, and the language model \(manifest.languageModel.vocabulary)")
         let grid = manifest.imageEncoder.grid(side: manifest.preprocessing.encoderSide)
         let everything = manifest.classifier.labels.map { $0.rawValue.lowercased() }.joined(separator: ", ")
-        let longest = try ReportPrompt(manifest.prompts, findings: everything)
+        let longest = try reportPrompt(findings: everything)
         let needed =
             bundle.tokenizer.encode(longest.beforeImage, bos: true).count + grid * grid
             + bundle.tokenizer.encode(longest.afterImage, bos: false).count + 1

@@ -17,6 +17,9 @@ struct Golden: Sendable, CustomTestStringConvertible {
             .map { Golden(bundleDirectory: bundle.path, stem: $0.deletingPathExtension()) }
     }
 
+    /// A bundle to draft with, whether there are goldens of it or not.
+    static let anyBundle: String? = locations.first?.0.path
+
     static let absence: String =
         "no golden tensors: neither fixtures/goldens with models/radialog-demo, nor RADIALOG_GOLDENS=BUNDLE:GOLDENS"
 

@@ -93,7 +93,8 @@ struct GoldenTests {
     func `the prompt has the tokens of the reference`(_ golden: Golden) throws {
         let (bundle, record) = (try ModelBundle.open(golden.bundleDirectory), try golden.record())
         #expect(bundle.sha256 == record.bundle_sha256)
-        let prompt = try ReportPrompt(bundle.manifest.prompts, findings: record.prompt_findings)
+        let prompt = try ReportPrompt(
+            system: bundle.manifest.prompts.system, instruction: bundle.manifest.prompts.reportInstruction, findings: record.prompt_findings)
         #expect(bundle.tokenizer.encode(prompt.beforeImage, bos: true) == record.prompt_ids_before_image)
         #expect(bundle.tokenizer.encode(prompt.afterImage, bos: false) == record.prompt_ids_after_image)
     }

@@ -8,18 +8,17 @@ package struct ReportPrompt: Sendable, Equatable {
     /// The whole prompt, `<image>` unexpanded: what provenance hashes.
     package var text: String { beforeImage + BundleManifest.Prompts.imageMark + afterImage }
 
-    /// - Parameter findings: what stands for `{findings}`: "cardiomegaly, edema".
-    package init(_ prompts: BundleManifest.Prompts, findings: String) throws {
-        let turn = "\(prompts.system) USER: \(prompts.reportInstruction) ASSISTANT:"
-        let parts = turn.split(separator: BundleManifest.Prompts.imageMark, omittingEmptySubsequences: false)
+    /// - Parameters:
+    ///   - instruction: the bundle's `report_instruction`, with one `<image>`.
+    ///   - findings: what stands for `{findings}`: "cardiomegaly, edema".
+    package init(system: String, instruction: String, findings: String) throws(PipelineError) {
+        let parts = instruction.split(separator: BundleManifest.Prompts.imageMark, omittingEmptySubsequences: false)
+            .map { $0.split(separator: BundleManifest.Prompts.findingsMark, omittingEmptySubsequences: false).joined(separator: findings) }
         guard parts.count == 2 else {
-            throw PipelineError.inconsistent("the prompt holds \(BundleManifest.Prompts.imageMark) \(parts.count - 1) times; once is right")
+            throw .inconsistent("the report instruction holds \(BundleManifest.Prompts.imageMark) \(parts.count - 1) times; once is right")
         }
-        func filled(_ part: Substring) -> String {
-            part.split(separator: BundleManifest.Prompts.findingsMark, omittingEmptySubsequences: false).joined(separator: findings)
-        }
-        beforeImage = filled(parts[0])
-        afterImage = filled(parts[1])
+        beforeImage = "\(system) USER: \(parts[0])"
+        afterImage = "\(parts[1]) ASSISTANT:"
     }
 }
 
