@@ -1,0 +1,65 @@
+"""Token sequences: one report turn and several follow-ups that share it, each blind to the others."""
+
+import numpy as np
+import torch
+
+import config as c
+import dialogue
+import report
+
+BRANCHES = 5
+WEIGHTS = np.array([1, 1.2, 1, 1.2, 1, 1, 1, 1, 1, 1, 0.7, 1.3])  # in the order of dialogue.TASKS
+
+
+class Sequencer:
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        system, after = f"{c.SYSTEM} USER: {c.REPORT_INSTRUCTION} ASSISTANT:".split("<image>")
+        self.before = [tokenizer.bos_id()] + tokenizer.encode(system)
+        self.after_text = after
+        self.end = tokenizer.eos_id()
+
+    def answer(self, text):
+        return self.tokenizer.encode(text) + [self.end]
+
+    def question(self, text):
+        return self.tokenizer.encode(f"USER: {text} ASSISTANT:")
+
+    def build(self, truth, findings, image_tokens, rng):
+        """{ids, positions, branch, target mask}: image places hold id 0; branch 0 is the shared report turn."""
+        variants = report.variants(rng)
+        pieces = [(self.before + [0] * image_tokens + self.tokenizer.encode(self.after_text.format(findings=findings)), False),
+                  (self.answer(report.report(truth["findings"], variants)), True)]
+        ids, targets, branch = [], [], []
+        for piece, wanted in pieces:
+            ids += piece
+            targets += [wanted] * len(piece)
+        shared = len(ids)
+        branch = [0] * shared
+        positions = list(range(shared))
+        weights = WEIGHTS / WEIGHTS.sum()
+        for number, task in enumerate(rng.choice(len(dialogue.TASKS), BRANCHES, replace=False, p=weights), start=1):
+            turns = [dialogue.turn(dialogue.TASKS[task], rng, truth, variants)]
+            if not dialogue.TASKS[task].startswith("correction") and rng.random() < 0.2:  # a longer conversation
+                other = rng.choice([i for i, t in enumerate(dialogue.TASKS) if not t.startswith("correction")])
+                turns.append(dialogue.turn(dialogue.TASKS[other], rng, truth, variants))
+            length = 0
+            for q, a in turns:
+                for piece, wanted in ((self.question(q), False), (self.answer(a), True)):
+                    ids += piece
+                    targets += [wanted] * len(piece)
+                    length += len(piece)
+            branch += [number] * length
+            positions += range(shared, shared + length)
+        return {"ids": ids, "targets": targets, "branch": branch, "positions": positions}
+
+
+def collate(items):
+    """Padded tensors; mask [B, 1, T, T] is true where a token may look."""
+    length = max(len(i["ids"]) for i in items)
+    pad = lambda key, fill: torch.tensor([list(i[key]) + [fill] * (length - len(i[key])) for i in items])
+    ids, positions, branch, targets = pad("ids", 0), pad("positions", 0), pad("branch", -1), pad("targets", False)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    mask = causal & ((branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None]))
+    # The token at i is predicted from i-1; a branch's first tokens are a question, so its predecessor is its own.
+    return ids, positions, mask[:, None], targets
