@@ -6,7 +6,8 @@ package import ReportModel
 extension ORUMessage {
     static func obx(_ report: OutgoingReport, _ profile: ORUProfile) -> [HL7Segment] {
         var segments: [HL7Segment] = []
-        func add(_ type: String, _ identifier: [String], subID: String, _ fill: (inout HL7Segment) -> Void) {
+        // OBX-4 is required in 2.3.1; with OBX-3 it tells observations apart.
+        func add(_ type: String, _ identifier: [String], subID: String = "1", _ fill: (inout HL7Segment) -> Void) {
             var obx = HL7Segment("OBX")
             obx.set(1, String(segments.count + 1))
             obx.set(2, type)
@@ -17,7 +18,7 @@ extension ORUMessage {
             segments.append(obx)
         }
 
-        add("ST", ["113014", "DICOM Study", "DCM"], subID: "") { obx in
+        add("ST", ["113014", "DICOM Study", "DCM"]) { obx in
             obx.set(5, report.study.studyInstanceUID)
         }
         let lines = textLines(report)
@@ -32,14 +33,14 @@ extension ORUMessage {
                 }
             }
         case .ft:
-            add("FT", findings, subID: "1") { obx in
+            add("FT", findings) { obx in
                 obx.set(5, encoded: lines.map(HL7Text.escaped).joined(separator: "\\.br\\"))
                 describeOrigin(of: report, profile, in: &obx)
             }
         }
         if report.status == .preliminary {
             for finding in report.findings where finding.score.isFinite {
-                add("NM", scoreIdentifier(finding, report.provenance), subID: "") { obx in
+                add("NM", scoreIdentifier(finding, report.provenance)) { obx in
                     obx.set(5, decimal(finding.score))
                     obx.set(6, components: ["1", "no units", "UCUM"])
                     describeOrigin(of: report, profile, in: &obx)
