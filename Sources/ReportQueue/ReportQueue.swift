@@ -75,6 +75,15 @@ public final class ReportQueue: Sendable {
         return connections
     }
 
+    /// What SQLite itself finds wrong with the file: damaged pages, rows that refer to nothing. Reads everything.
+    public func integrityProblems() throws(QueueError) -> [String] {
+        try read("checking \(path)") { transaction in
+            let pages = try String.fetchAll(transaction.db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
+            let references = try transaction.rows("PRAGMA foreign_key_check").map { "a row of \($0["table"] as String) refers to nothing" }
+            return pages + references
+        }
+    }
+
     /// For tests: a pragma's value on the writing connection.
     package func writerPragma(_ name: String) throws(QueueError) -> String? {
         let connections = try open()
