@@ -31,6 +31,7 @@ void ck_luma_i32(int32_t *target, const int32_t *rgb, size_t pixels);
 /// Bilinear resize with antialiasing on 8-bit integers, bit for bit as Pillow's Image.resize(BILINEAR) in mode "L": a triangle filter
 /// widened by the reduction factor, horizontal pass first, coefficients in fixed point with 22 bits, each pass rounded to 8 bit; a
 /// pass that changes nothing is left out. Row-major; all sides >= 1 and <= 1 << 24; `target` and `source` do not overlap.
+/// Pillow 13 runs the vertical pass first for pictures more than about twice as high as wide; the models were trained before that.
 /// Returns false where memory for the coefficients or the picture between the passes is lacking; `target` is then unspecified.
 bool ck_resize_u8(uint8_t *target, size_t target_rows, size_t target_columns,
                   const uint8_t *source, size_t source_rows, size_t source_columns);

@@ -1,4 +1,3 @@
-internal import Crypto
 import Dispatch
 import Glibc
 import Synchronization
@@ -62,16 +61,6 @@ final class BundleFolder {
         return Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.file) })
     }
 
-    /// Lower-case hex.
-    static func sha256(_ file: MappedFile) -> String {
-        var hash = SHA256()
-        hash.update(bufferPointer: file.bytes)
-        return hash.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.utf8.count == 1 ? "0" + digits : digits
-        }.joined()
-    }
-
     /// Two threads take the files in the order given; the largest come first, so that neither waits long.
     private static func sha256(_ files: [MappedFile]) -> [String] {
         let next = Atomic(0)
@@ -80,7 +69,7 @@ final class BundleFolder {
             while true {
                 let index = next.add(1, ordering: .relaxed).oldValue
                 guard index < files.count else { return }
-                let hash = sha256(files[index])
+                let hash = sha256Hex(files[index].bytes)
                 results.withLock { $0[index] = hash }
             }
         }

@@ -27,6 +27,13 @@ public struct BundleManifest: Sendable, Equatable {
         /// Pixels of the square centre crop.
         public var encoderSide: Int
         public var classifierSide: Int
+
+        package init(rendering: RenderingMode, shorterSide: Int, encoderSide: Int, classifierSide: Int) {
+            self.rendering = rendering
+            self.shorterSide = shorterSide
+            self.encoderSide = encoderSide
+            self.classifierSide = classifierSide
+        }
     }
 
     /// A ResNet trunk with BioViL-T's 1x1 `backbone_to_vit` behind it.

@@ -51,7 +51,7 @@ public final class ModelBundle: Sendable {
                 reason: "is smaller than the tokenizer's \(tokenizer.vocabularySize) pieces")
         }
         return ModelBundle(
-            directory: directory, manifest: manifest, sha256: BundleFolder.sha256(manifestFile), tokenizer: tokenizer, sources: sources)
+            directory: directory, manifest: manifest, sha256: sha256Hex(manifestFile.bytes), tokenizer: tokenizer, sources: sources)
     }
 
     private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {

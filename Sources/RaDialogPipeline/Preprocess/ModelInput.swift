@@ -1,6 +1,5 @@
 package import ReportModel
 internal import CKernels
-internal import Crypto
 
 /// What the networks see of one radiograph. Source: model.md section 1.
 ///
@@ -76,6 +75,6 @@ extension GrayImage {
 
     /// SHA-256 of the pixels, lower-case hex.
     package var sha256: String {
-        SHA256.hash(data: pixels).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        pixels.withUnsafeBytes { sha256Hex($0) }
     }
 }
