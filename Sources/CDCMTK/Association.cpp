@@ -178,14 +178,14 @@ struct cdcmtk_association {
 
     /// A condition of DCMTK after input or output: what ended the wait is better known here than there.
     [[noreturn]] void fail(const char *doing, const OFCondition &condition) const {
-        const bool isRelease = condition == DUL_PEERREQUESTEDRELEASE || condition == DUL_PEERABORTEDASSOCIATION;
-        if (!isRelease && wire.ended == Ended::byDeadline) {
+        // DCMTK calls a closed connection an abort by the peer.
+        if (wire.ended == Ended::byDeadline) {
             throw Failure(CDCMTK_TIMED_OUT, std::string(doing) + ": the deadline passed");
         }
-        if (!isRelease && wire.ended == Ended::byInterrupt) {
+        if (wire.ended == Ended::byInterrupt) {
             throw Failure(CDCMTK_INTERRUPTED, std::string(doing) + ": interrupted");
         }
-        if (!isRelease && wire.ended == Ended::byPeer) {
+        if (wire.ended == Ended::byPeer) {
             throw Failure(CDCMTK_PEER_CLOSED, std::string(doing) + ": the peer closed the connection");
         }
         throw cdcmtk::failure(doing, condition);

@@ -13,6 +13,12 @@ package struct AssociateRequest: Sendable, Equatable {
         package var id: UInt8
         package var abstractSyntax: String
         package var transferSyntaxes: [String]
+
+        package init(id: UInt8, abstractSyntax: String, transferSyntaxes: [String]) {
+            self.id = id
+            self.abstractSyntax = abstractSyntax
+            self.transferSyntaxes = transferSyntaxes
+        }
     }
 
     /// Why a request is not handed on.

@@ -37,15 +37,24 @@ struct AssociationService {
         guard slots.take() else {
             return refuse(.rejected(.localLimitExceeded, "as many associations as allowed are open"), pdu, on: socket)
         }
-        defer { slots.give() }
+        let end = converse(request, pdu, on: socket, wait)
+        // Before the goodbye, which may take a moment: the peer's next association finds the place free.
+        slots.give()
+        ended(end, request, on: socket)
+    }
+
+    /// Negotiation and messages. DCMTK is done with the socket when this returns.
+    private func converse(
+        _ request: AssociateRequest, _ pdu: [UInt8], on socket: borrowing PeerSocket, _ wait: Association.Wait
+    ) -> Association.End {
         do throws(Association.End) {
             let association = try Association(
                 socket: socket.descriptor, request: pdu, maximumPDUBytes: configuration.maximumPDUBytes, wait: wait)
             let contexts = try negotiate(request, association)
             event(.info, "association opened", request, ["dicom.contexts": String(contexts.count)])
-            try serve(association, request, contexts)
+            return try serve(association, request, contexts)
         } catch {
-            ended(error, request, on: socket)
+            return error
         }
     }
 
@@ -131,9 +140,10 @@ struct AssociationService {
 
     // MARK: - Messages
 
+    /// Answers messages until the association ends, which is always thrown.
     private func serve(
         _ association: borrowing Association, _ request: AssociateRequest, _ contexts: [UInt8: AcceptedContext]
-    ) throws(Association.End) {
+    ) throws(Association.End) -> Association.End {
         while true {
             let (command, contextID) = try nextCommand(association)
             guard let context = contexts[contextID] else {
@@ -214,7 +224,7 @@ struct AssociationService {
     private func ended(_ end: Association.End, _ request: AssociateRequest, on socket: borrowing PeerSocket) {
         switch end {
         case .released:
-            // A-RELEASE-RP; the association is freed by now, and its last PDU is ours to send.
+            // A-RELEASE-RP: DCMTK is done, and the last PDU is ours to send.
             socket.finish(sending: [0x06, 0, 0, 0, 0, 4, 0, 0, 0, 0])
             event(.info, "association released", request)
         case .abortedByPeer:

@@ -20,6 +20,22 @@ public struct ReceivedObject: Sendable {
     /// The peer's address from the socket, a literal.
     public var peerAddress: String
     public var receivedAt: Date
+
+    public init(
+        path: String, bytes: Int64, dataSetSHA256: String, study: StudyDescription, instance: InstanceDescription,
+        flags: Set<DataSetFlag>, callingAETitle: String, calledAETitle: String, peerAddress: String, receivedAt: Date
+    ) {
+        self.path = path
+        self.bytes = bytes
+        self.dataSetSHA256 = dataSetSHA256
+        self.study = study
+        self.instance = instance
+        self.flags = flags
+        self.callingAETitle = callingAETitle
+        self.calledAETitle = calledAETitle
+        self.peerAddress = peerAddress
+        self.receivedAt = receivedAt
+    }
 }
 
 /// An object that was answered with something else than success, and of which nothing is kept.
