@@ -80,6 +80,7 @@ public final class MLLPSender: Sendable {
             if let kept = connection {
                 current = kept
             } else {
+                guard inUse.withLock({ $0.closes == closes }) else { return .receiverBusy("\(receiver): sending was stopped") }
                 do throws(StreamError) {
                     current = MLLPConnection(try connect(.now + connectTimeout))
                 } catch {
