@@ -1,5 +1,4 @@
 internal import GRDB
-internal import Glibc
 
 /// The two connections of one opening: one that writes, under the writer's lock, and one that only reads.
 ///
@@ -15,7 +14,7 @@ final class Connections: Sendable {
         self.patience = patience
         do {
             (writer, reader) = try lock.holding(patience: patience) {
-                try Self.makePrivateFile(path)
+                try PrivateFile.make(path)
                 let writer = try Self.openWriter(path)
                 return (writer, try Self.openReader(path))
             }
@@ -48,17 +47,6 @@ final class Connections: Sendable {
                 guard let result else { throw QueueError.closed }
                 return result
             }
-        }
-    }
-
-    /// The file holds patient data: only its owner reads it. SQLite gives `-wal` and `-shm` the same mode.
-    private static func makePrivateFile(_ path: String) throws {
-        // An existing file is never opened here: closing any descriptor of it would drop this process' fcntl locks on it
-        // (sqlite.org/howtocorrupt.html 2.2), and another instance may hold some.
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if descriptor >= 0 { Glibc.close(descriptor) }
-        guard descriptor >= 0 || errno == EEXIST, chmod(path, 0o600) == 0 else {
-            throw QueueError.storage(doing: "making \(path) readable to its owner only", found: String(cString: strerror(errno)))
         }
     }
 

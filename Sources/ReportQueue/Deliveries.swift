@@ -44,6 +44,7 @@ public struct DeliverySummary: Sendable, Codable, Equatable {
 /// Order: per study and destination a version is taken only when every earlier one is through. "Through" is delivered,
 /// or, of a draft, dead: a lost draft must not hold back what a human signed. A dead signed version does hold back its
 /// correction, which would make no sense to a receiver that never had what it corrects. Other studies never wait.
+/// A draft whose patient came in doubt after it was offered waits for the release.
 extension ReportQueue {
     /// Takes the delivery to `destination` that is due longest.
     ///
@@ -54,6 +55,9 @@ extension ReportQueue {
                 SELECT 1 FROM delivery e JOIN report r ON r.id = e.report_id
                 WHERE e.study_id = d.study_id AND e.destination = d.destination AND e.version < d.version
                     AND (e.state IN ('pending', 'sending') OR (e.state = 'dead' AND r.kind <> 'draft')))
+                AND NOT EXISTS (
+                    SELECT 1 FROM study s JOIN report r ON r.study_id = s.id
+                    WHERE r.id = d.report_id AND r.kind = 'draft' AND s.identity_conflict IS NOT NULL)
             """
         let something = try read("looking for deliveries") { transaction in
             try transaction.row("SELECT 1 FROM delivery d WHERE \(isDue) LIMIT 1", ["destination": destination, "now": transaction.now]) != nil
@@ -77,6 +81,7 @@ extension ReportQueue {
 
     /// The receiver has it: for HL7, MSA-2 was ours and MSA-1 AA or CA; for DICOM, status 0x0000 or a warning.
     ///
+    /// - Parameter detail: for the audit trail; no patient data.
     /// - Throws: `.leaseLost`: it will be sent again, with the same bytes.
     public func complete(_ delivery: ClaimedDelivery, detail: String = "") throws(QueueError) {
         try write("noting a delivery") { transaction in
@@ -87,22 +92,25 @@ extension ReportQueue {
     }
 
     /// No good answer: try again after `wait`. A draft that was rejected or withdrawn meanwhile is not tried again.
+    ///
+    /// - Parameter error: the receiver's text, or ours. Receivers quote patient data, so it stays with the delivery and does
+    ///   not go into the audit trail.
     public func retry(_ delivery: ClaimedDelivery, after wait: Duration, error: String) throws(QueueError) {
         try write("noting a failed delivery") { transaction in
             let row = try transaction.held(delivery)
             try transaction.putBack(row, .failed, at: transaction.after(wait), error: error)
-            try transaction.audit(delivery, "delivery-failed", .minorFailure, detail: error)
+            try transaction.audit(delivery, "delivery-failed", .minorFailure, detail: "attempt \(delivery.attempt)")
         }
     }
 
     /// Gives up until a human looks.
     ///
-    /// - Parameter reason: the receiver's text, or ours; no patient data.
+    /// - Parameter reason: as `retry`'s error.
     public func bury(_ delivery: ClaimedDelivery, reason: String) throws(QueueError) {
         let reason = reason.isEmpty ? "no reason given" : reason
         try write("burying a delivery") { transaction in
             try transaction.move(try transaction.held(delivery), .givenUp, set: "last_error = :error", ["error": reason])
-            try transaction.audit(delivery, "delivery-dead", .seriousFailure, detail: reason)
+            try transaction.audit(delivery, "delivery-dead", .seriousFailure, detail: "attempt \(delivery.attempt)")
         }
     }
 

@@ -17,6 +17,7 @@ let schema1Tables = """
         received_at INTEGER NOT NULL,
         last_received_at INTEGER NOT NULL
     ) STRICT;
+    CREATE INDEX study_received ON study (received_at);
     CREATE INDEX study_accession ON study (accession_number);
     CREATE INDEX study_patient ON study (patient_id, identity_conflict, patient);
 
@@ -169,6 +170,7 @@ let schema1Tables = """
         CHECK ((state = 'sending') = (lease_until IS NOT NULL)),
         CHECK (state <> 'dead' OR trim(coalesce(last_error, '')) <> '')
     ) STRICT;
+    CREATE INDEX delivery_sending ON delivery (lease_until) WHERE state = 'sending';
     CREATE INDEX delivery_due ON delivery (destination, state, not_before);
 
     -- What was rendered first is what every retry sends.
@@ -196,6 +198,7 @@ let schema1Tables = """
         previous_hash TEXT NOT NULL CHECK (length(previous_hash) = 64),
         hash TEXT NOT NULL CHECK (length(hash) = 64)
     ) STRICT;
+    CREATE INDEX audit_study ON audit (study_instance_uid);
     CREATE TABLE audit_head (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         sequence INTEGER NOT NULL,

@@ -11,11 +11,11 @@ struct WriterLock: ~Copyable {
 
     /// - Throws: `.storage` when the file cannot be made.
     init(path: String) throws(QueueError) {
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        try PrivateFile.make(path)
+        let opened = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard opened >= 0 else { throw PrivateFile.failure("opening", path) }
+        descriptor = opened
         self.path = path
-        guard descriptor >= 0 else {
-            throw .storage(doing: "opening the writer's lock \(path)", found: String(cString: strerror(errno)))
-        }
     }
 
     deinit { close(descriptor) }
@@ -28,7 +28,7 @@ struct WriterLock: ~Copyable {
         // flock has no deadline of its own. Writers hold the lock for milliseconds, so a short nap between tries is enough.
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw QueueError.storage(doing: "locking \(path)", found: String(cString: strerror(errno)))
+                throw PrivateFile.failure("locking", path)
             }
             guard ContinuousClock.now < deadline else { throw QueueError.busy(doing: "waiting for the writer's lock") }
             usleep(1000)

@@ -123,6 +123,25 @@ import Testing
         #expect(throws: QueueError.self) { try scratch.queue.retryDelivery(sending.id, by: "test") }
     }
 
+    @Test func `a draft whose patient came in doubt waits for a human's word`() throws {
+        let scratch = try Scratch()
+        try scratch.drafted(destinations: [both])
+        try scratch.queue.markOpened("1.2.3", by: "reader")
+        _ = try scratch.queue.recordInstance(received(sop: "other", patient: "Z"))
+        #expect(try claim(scratch) == nil)
+        try scratch.queue.releaseIdentity(study: "1.2.3", by: try scratch.user("reader"))
+        #expect(try claim(scratch) != nil)
+    }
+
+    @Test func `what a receiver said stays out of the audit trail`() throws {
+        let scratch = try Scratch()
+        try scratch.drafted(destinations: [both])
+        try scratch.queue.retry(try #require(try claim(scratch)), after: .zero, error: "AE unknown patient DOE")
+        try scratch.queue.bury(try #require(try claim(scratch)), reason: "AE unknown patient DOE")
+        #expect(try scratch.queue.deliveries().map(\.lastError) == ["AE unknown patient DOE"])
+        for row in try scratch.queue.auditRecords() { #expect(!row.detail.contains("DOE")) }
+    }
+
     @Test func `only a dead delivery is retried by hand`() throws {
         let scratch = try Scratch()
         try scratch.drafted(destinations: [both])

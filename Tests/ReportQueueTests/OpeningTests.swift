@@ -23,6 +23,29 @@ import Testing
         }
     }
 
+    @Test func `a file that others could read is closed to them at the next opening`() throws {
+        let scratch = try Scratch()
+        scratch.queue.close()
+        try #require(chmod(scratch.path + "/radialog.db", 0o644) == 0)
+        _ = try scratch.another()
+        let mode = try FileManager.default.attributesOfItem(atPath: scratch.path + "/radialog.db")[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
+    @Test func `what root makes belongs to the owner of the folder`() throws {
+        let scratch = try Scratch()
+        let folder = scratch.path + "/state"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        let owner: uid_t = geteuid() == 0 ? 12345 : geteuid()
+        try #require(chown(folder, owner, getegid()) == 0)
+        let queue = try Scratch.open(folder)
+        _ = try queue.recordInstance(received(sop: "1.2.3.4"))
+        for name in ["radialog.db", "radialog.db-wal", "radialog.db-shm", "writer.lock"] {
+            var found = stat()
+            #expect(stat(folder + "/" + name, &found) == 0 && found.st_uid == owner, "\(name)")
+        }
+    }
+
     @Test func `a database of a newer program is refused and left alone`() throws {
         let scratch = try Scratch()
         try scratch.raw("PRAGMA user_version = 99")
