@@ -5,9 +5,11 @@ public import ReportModel
 /// Decodes the first frame of a DICOM file in a child process, so that a defect in a codec costs one study's draft
 /// and not the daemon.
 ///
-/// Steps: structural scan of the file (iterative, `DataSetScan`) -> `radialog-decode` with the open file as its
-/// standard input -> the answer, checked here again, because the child is trusted no more than the file.
-/// It does not: apply a LUT or a window, invert, choose between frames.
+/// Steps: `radialog-decode` with the open file as its standard input -> the answer, checked here again, because the
+/// child is trusted no more than the file.
+/// It does not: apply a LUT or a window, invert, choose between frames; nor scan the structure again: `DataSetScan` has
+/// seen every received object before it was acknowledged, and every other file in `DICOMFile.describe`. A file that
+/// overruns DCMTK's parser all the same costs one child (`.crashed`).
 public struct FrameDecoder: Sendable {
     /// Path of `radialog-decode`.
     public var executable: String

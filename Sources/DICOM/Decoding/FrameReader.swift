@@ -123,35 +123,43 @@ struct FrameReader {
     // MARK: - Samples
 
     private mutating func fill(_ bytes: UnsafeRawBufferPointer, _ header: cdcmtk_frame_header) throws(DecodeError) {
-        let isSigned = header.has(CDCMTK_FRAME_SIGNED)
-        let half = Int32(1) << (header.bits_stored - 1)
-        let allowed = isSigned ? -half...(half - 1) : 0...(2 * half - 1)
+        let width = Int(header.bytes_per_sample)
+        let carried = halfSample == nil ? 0 : 1
+        // A last half sample takes its place too.
+        guard (bytes.count + carried + width - 1) / width <= storedValues.count - filled else { throw .oversizedAnswer }
         var index = 0
-        if header.bytes_per_sample == 1 {
-            guard bytes.count <= storedValues.count - filled else { throw .oversizedAnswer }
-            for byte in bytes {
-                storedValues[filled] = isSigned ? Int32(Int8(bitPattern: byte)) : Int32(byte)
-                guard allowed.contains(storedValues[filled]) else { throw .malformedAnswer("a sample exceeds its bits") }
-                filled += 1
-            }
-            return
-        }
-        let whole = (bytes.count + (halfSample == nil ? 0 : 1)) / 2
-        let isOdd = (bytes.count + (halfSample == nil ? 0 : 1)) % 2 == 1
-        guard whole + (isOdd ? 1 : 0) <= storedValues.count - filled else { throw .oversizedAnswer }
-        while index < bytes.count {
-            guard let low = halfSample else {
-                halfSample = bytes[index]
-                index += 1
-                continue
-            }
-            let word = UInt16(low) | UInt16(bytes[index]) << 8
-            storedValues[filled] = isSigned ? Int32(Int16(bitPattern: word)) : Int32(word)
-            guard allowed.contains(storedValues[filled]) else { throw .malformedAnswer("a sample exceeds its bits") }
-            filled += 1
-            index += 1
+        if let low = halfSample, let high = bytes.first {
+            storedValues[filled] = Self.value(UInt16(low) | UInt16(high) << 8, header)
             halfSample = nil
+            index = 1
         }
+        let first = filled
+        let whole = (bytes.count - index) / width
+        storedValues.withUnsafeMutableBufferPointer { values in
+            for offset in 0..<whole {
+                let word: UInt16
+                if width == 1 {
+                    word = UInt16(bytes[index + offset])
+                } else {
+                    word = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: index + 2 * offset, as: UInt16.self))
+                }
+                values[first + index + offset] = Self.value(word, header)
+            }
+        }
+        filled += index + whole
+        if index + whole * width < bytes.count { halfSample = bytes[bytes.count - 1] }
+
+        let half = Int32(1) << (header.bits_stored - 1)
+        let allowed = header.has(CDCMTK_FRAME_SIGNED) ? -half...(half - 1) : 0...(2 * half - 1)
+        let isWithin = storedValues.withUnsafeBufferPointer { values in
+            values[first..<filled].allSatisfy(allowed.contains)
+        }
+        guard isWithin else { throw .malformedAnswer("a sample exceeds its bits") }
+    }
+
+    private static func value(_ word: UInt16, _ header: cdcmtk_frame_header) -> Int32 {
+        guard header.has(CDCMTK_FRAME_SIGNED) else { return Int32(word) }
+        return header.bytes_per_sample == 1 ? Int32(Int8(truncatingIfNeeded: word)) : Int32(Int16(bitPattern: word))
     }
 
     // MARK: - Translation
