@@ -2,14 +2,10 @@
 
 #include "include/cdcmtk_charset.h"
 
-#include <dcmtk/config/osconfig.h>
-
-#include <dcmtk/dcmdata/dcspchrs.h>
-#include <dcmtk/ofstd/ofstring.h>
-
 #include <algorithm>
 #include <cstdlib>
 
+#include <iconv.h>
 #include <zlib.h>
 
 namespace {
@@ -46,23 +42,30 @@ class Buffer {
 
 }  // namespace
 
-extern "C" cdcmtk_status cdcmtk_text_to_utf8(const char *specific_character_set, const char *delimiters,
-                                             const uint8_t *text, size_t count, cdcmtk_bytes *out,
-                                             cdcmtk_error *error) {
+extern "C" cdcmtk_status cdcmtk_text_to_utf8(const char *encoding, const uint8_t *text, size_t count,
+                                             cdcmtk_bytes *out, cdcmtk_error *error) {
     return cdcmtk::guarded(error, [&] {
-        cdcmtk_initialize();
-        DcmSpecificCharacterSet converter;
-        if (converter.selectCharacterSet(specific_character_set, "ISO_IR 192").bad()) {
-            throw Failure(CDCMTK_UNSUPPORTED, "the character set of (0008,0005) is not known");
-        }
-        OFString converted;
-        // The condition's own text may quote the value: patient data.
-        if (converter.convertString(reinterpret_cast<const char *>(text), count, converted, delimiters).bad()) {
+        struct Conversion {
+            iconv_t handle;
+            explicit Conversion(const char *encoding) : handle(iconv_open("UTF-8", encoding)) {
+                if (handle == reinterpret_cast<iconv_t>(-1)) {
+                    throw Failure(CDCMTK_UNSUPPORTED, std::string("iconv has no encoding ") + encoding);
+                }
+            }
+            ~Conversion() { iconv_close(handle); }
+        } conversion(encoding);
+        // No character of one byte needs more than three in UTF-8, none of more bytes more than four.
+        Buffer buffer;
+        buffer.resize(count * 4);
+        char *input = const_cast<char *>(reinterpret_cast<const char *>(text));
+        char *output = reinterpret_cast<char *>(buffer.bytes());
+        size_t inputLeft = count;
+        size_t outputLeft = buffer.count();
+        // A result above zero counts characters that were converted in a way that cannot be undone.
+        if (iconv(conversion.handle, &input, &inputLeft, &output, &outputLeft) != 0 || inputLeft != 0) {
             throw Failure(CDCMTK_INVALID_INPUT, "a text has bytes that its character set does not know");
         }
-        Buffer buffer;
-        buffer.resize(converted.size());
-        std::memcpy(buffer.bytes(), converted.data(), converted.size());
+        buffer.resize(buffer.count() - outputLeft);
         *out = buffer.give();
     });
 }

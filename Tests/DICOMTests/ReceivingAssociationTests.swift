@@ -43,13 +43,13 @@ import Testing
 
     @Test func `echoscu is answered`() throws {
         let running = try RunningSCP()
-        let result = try ExternalTool.run("echoscu", ["-v", "-aec", "RADIALOGD", "127.0.0.1", String(running.port)])
+        let result = try DCMTKProgram.run("echoscu", ["-v", "-aec", "RADIALOGD", "127.0.0.1", String(running.port)])
         #expect(result.status == 0, "\(result.output)")
     }
 
     @Test func `echoscu with a wrong called AE title says why it was rejected`() throws {
         let running = try RunningSCP()
-        let result = try ExternalTool.run("echoscu", ["-aec", "WRONG", "127.0.0.1", String(running.port)])
+        let result = try DCMTKProgram.run("echoscu", ["-aec", "WRONG", "127.0.0.1", String(running.port)])
         #expect(result.status != 0)
         #expect(result.output.contains("Called AE Title Not Recognized"), "\(result.output)")
     }

@@ -36,7 +36,7 @@ import Testing
         #expect(try peer.status() == 0)
         let object = try #require(running.handler.received.first)
         let path = running.spool.absolutePath(object.path)
-        let dump = try ExternalTool.run("dcmdump", ["-q", path])
+        let dump = try DCMTKProgram.run("dcmdump", ["-q", path])
         #expect(dump.status == 0, "\(dump.output)")
         #expect(dump.output.contains("(0002,0016) AE [TEST]"), "\(dump.output)")
         let described = try DICOMFile.describe(path: path)

@@ -85,6 +85,23 @@ final class RunningSCP: Sendable {
     func objects() throws -> [String] { try directory.files().filter { $0.hasPrefix("objects") } }
 }
 
+/// A program of the dcmtk package, run to its end.
+enum DCMTKProgram {
+    /// - Returns: the exit status, and both streams.
+    static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/" + name)
+        process.arguments = arguments
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+}
+
 /// Files of the shared corpus. They are never committed; without them the tests that need them say so and do not run.
 enum ReceivingCorpus {
     static let root: String = ProcessInfo.processInfo.environment["RADIALOG_CORPUS"]

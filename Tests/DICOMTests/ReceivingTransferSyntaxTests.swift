@@ -14,7 +14,7 @@ import Testing
         try Data(film.file).write(to: URL(fileURLWithPath: path))
         // dcmsend proposes explicit beside implicit, and explicit is chosen then; storescu can propose implicit alone.
         let isImplicit = transferSyntax == TransferSyntax.implicitVRLittleEndian
-        let result = try ExternalTool.run(
+        let result = try DCMTKProgram.run(
             isImplicit ? "storescu" : "dcmsend",
             [isImplicit ? "-xi" : "--decompress-never", "-aet", "ROOM1", "-aec", "RADIALOGD", "127.0.0.1", String(running.port), path])
         #expect(result.status == 0, "\(result.output)")
@@ -36,7 +36,7 @@ import Testing
         let directory = try ScratchDirectory()
         let path = directory.path + "/film.dcm"
         try Data(SyntheticFilm().file).write(to: URL(fileURLWithPath: path))
-        let result = try ExternalTool.run("storescu", ["-v", "-aec", "RADIALOGD", "127.0.0.1", String(running.port), path])
+        let result = try DCMTKProgram.run("storescu", ["-v", "-aec", "RADIALOGD", "127.0.0.1", String(running.port), path])
         #expect(result.status == 0, "\(result.output)")
         #expect(result.output.contains("Received Store Response (Success)"), "\(result.output)")
         #expect(running.handler.received.count == 1)
@@ -50,7 +50,7 @@ import Testing
         }
         #expect(paths.count >= 13)
         let running = try RunningSCP()
-        let result = try ExternalTool.run(
+        let result = try DCMTKProgram.run(
             "dcmsend", ["-v", "--decompress-never", "-aec", "RADIALOGD", "127.0.0.1", String(running.port)]
                 + paths.map { ReceivingCorpus.root + "/" + $0 })
         #expect(result.status == 0, "\(result.output)")

@@ -1,7 +1,7 @@
 #ifndef CDCMTK_CHARSET_H
 #define CDCMTK_CHARSET_H
 
-// Text of a data set to UTF-8 (DcmSpecificCharacterSet), and the deflated transfer syntax to bytes.
+// Text of a data set to UTF-8, and the deflated transfer syntax to bytes.
 
 #include "cdcmtk_common.h"
 
@@ -17,12 +17,14 @@ typedef struct {
     size_t count;
 } cdcmtk_bytes;
 
-/// Converts `text` to UTF-8. `specific_character_set` is the value of (0008,0005), components separated by a
-/// backslash; `delimiters` are the characters after which code extensions (ISO 2022) start anew: "\\" for SH and LO,
-/// "\\^=" for PN. On success `*out` is new, on failure untouched: CDCMTK_UNSUPPORTED for an unknown character set,
-/// CDCMTK_INVALID_INPUT for bytes that it has no character for. Any thread.
-cdcmtk_status cdcmtk_text_to_utf8(const char *specific_character_set, const char *delimiters, const uint8_t *text,
-                                  size_t count, cdcmtk_bytes *out, cdcmtk_error *error);
+/// Converts `text` from `encoding`, a name of glibc's iconv such as "EUC-JP", to UTF-8. Whole or not at all: a byte that
+/// the encoding has no character for is CDCMTK_INVALID_INPUT. CDCMTK_UNSUPPORTED when glibc has no such encoding (its
+/// gconv modules are missing). On success `*out` is new, on failure untouched. Any thread.
+///
+/// DcmSpecificCharacterSet is not used: in Debian's build of DCMTK 3.6.7 it knows neither JIS X 0208 and 0212
+/// (ISO 2022 IR 87 and 159), so that no Japanese name can be read, nor ISO_IR 203, and it does not check UTF-8.
+cdcmtk_status cdcmtk_text_to_utf8(const char *encoding, const uint8_t *text, size_t count, cdcmtk_bytes *out,
+                                  cdcmtk_error *error);
 
 /// Inflates `deflated` (RFC 1951, as of PS3.5 A.5), at most `limit` bytes: more is CDCMTK_LIMIT_EXCEEDED, a broken or
 /// cut stream CDCMTK_INVALID_INPUT. On success `*out` is new, on failure untouched. Any thread.
