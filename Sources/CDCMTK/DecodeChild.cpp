@@ -107,3 +107,22 @@ extern "C" cdcmtk_status cdcmtk_child_start(const char *executable, const char *
         *child = {process, outputRead.release(), errorRead.release()};
     });
 }
+
+extern "C" uint8_t cdcmtk_frame_widen(const uint8_t *bytes, size_t count, uint32_t bytes_per_sample, uint32_t bits_stored,
+                                      uint8_t is_signed, int32_t *samples) {
+    const int32_t least = is_signed != 0 ? -(int32_t{1} << (bits_stored - 1)) : 0;
+    const int32_t greatest = is_signed != 0 ? -least - 1 : (int32_t{1} << bits_stored) - 1;
+    bool fits = true;
+    for (size_t index = 0; index < count; ++index) {
+        int32_t value;
+        if (bytes_per_sample == 1) {
+            value = is_signed != 0 ? static_cast<int8_t>(bytes[index]) : bytes[index];
+        } else {
+            const auto word = static_cast<uint16_t>(bytes[2 * index] | bytes[2 * index + 1] << 8);
+            value = is_signed != 0 ? static_cast<int16_t>(word) : word;
+        }
+        fits &= value >= least && value <= greatest;
+        samples[index] = value;
+    }
+    return fits ? 1 : 0;
+}

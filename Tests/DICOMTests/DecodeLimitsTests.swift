@@ -71,9 +71,9 @@ import Testing
     }
 
     @Test func `a child that may have little memory says so, and nothing else happens`() throws {
-        let path = try DecodeSupport.write(ExampleImage(rows: 8192, columns: 8192, pixels: [UInt8](repeating: 0, count: 1 << 27)).bytes)
+        let path = try DecodeSupport.write(ExampleImage(rows: 4096, columns: 4096, pixels: [UInt8](repeating: 0, count: 1 << 25)).bytes)
         defer { unlink(path) }
-        let poor = FrameDecoder(executable: DecodeSupport.executable, limits: DecodeLimits(addressSpaceBytes: 400 << 20))
+        let poor = FrameDecoder(executable: DecodeSupport.executable, limits: DecodeLimits(addressSpaceBytes: 100 << 20))
         #expect { try poor.decode(path: path) } throws: {
             ["out-of-memory", "decoder-crashed", "decoder-failed", "unreadable-data-set"].contains(($0 as? DecodeError)?.reasonCode)
         }

@@ -100,6 +100,12 @@ int32_t cdcmtk_decode_main(const cdcmtk_decode_limits *limits);
 /// CDCMTK_DECODE_EXIT_FAILED.
 int32_t cdcmtk_decode_probe(const cdcmtk_decode_limits *limits);
 
+/// Widens `count` little-endian samples of `bytes_per_sample` (1 or 2) to int32, sign-extended where `is_signed` is not
+/// 0. Returns 1 where every one of them fits `bits_stored`, otherwise 0: `samples` is written in full all the same.
+/// In C because the frame is the one place where a debug build would wait for a loop.
+uint8_t cdcmtk_frame_widen(const uint8_t *bytes, size_t count, uint32_t bytes_per_sample, uint32_t bits_stored,
+                           uint8_t is_signed, int32_t *samples);
+
 /// A started child: its process id (also its process group), and the read ends of its two outputs, which the caller
 /// closes. Whoever holds this must wait for the process.
 typedef struct {

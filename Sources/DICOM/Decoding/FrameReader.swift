@@ -123,43 +123,33 @@ struct FrameReader {
     // MARK: - Samples
 
     private mutating func fill(_ bytes: UnsafeRawBufferPointer, _ header: cdcmtk_frame_header) throws(DecodeError) {
+        guard let base = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
         let width = Int(header.bytes_per_sample)
         let carried = halfSample == nil ? 0 : 1
         // A last half sample takes its place too.
         guard (bytes.count + carried + width - 1) / width <= storedValues.count - filled else { throw .oversizedAnswer }
-        var index = 0
-        if let low = halfSample, let high = bytes.first {
-            storedValues[filled] = Self.value(UInt16(low) | UInt16(high) << 8, header)
+        var used = 0
+        if let low = halfSample {
+            try widen([low, bytes[0]], 1, header)
             halfSample = nil
-            index = 1
+            used = 1
         }
-        let first = filled
-        let whole = (bytes.count - index) / width
-        storedValues.withUnsafeMutableBufferPointer { values in
-            for offset in 0..<whole {
-                let word: UInt16
-                if width == 1 {
-                    word = UInt16(bytes[index + offset])
-                } else {
-                    word = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: index + 2 * offset, as: UInt16.self))
-                }
-                values[first + index + offset] = Self.value(word, header)
-            }
-        }
-        filled += index + whole
-        if index + whole * width < bytes.count { halfSample = bytes[bytes.count - 1] }
-
-        let half = Int32(1) << (header.bits_stored - 1)
-        let allowed = header.has(CDCMTK_FRAME_SIGNED) ? -half...(half - 1) : 0...(2 * half - 1)
-        let isWithin = storedValues.withUnsafeBufferPointer { values in
-            values[first..<filled].allSatisfy(allowed.contains)
-        }
-        guard isWithin else { throw .malformedAnswer("a sample exceeds its bits") }
+        let whole = (bytes.count - used) / width
+        try widen(base + used, whole, header)
+        if used + whole * width < bytes.count { halfSample = bytes[bytes.count - 1] }
     }
 
-    private static func value(_ word: UInt16, _ header: cdcmtk_frame_header) -> Int32 {
-        guard header.has(CDCMTK_FRAME_SIGNED) else { return Int32(word) }
-        return header.bytes_per_sample == 1 ? Int32(Int8(truncatingIfNeeded: word)) : Int32(Int16(bitPattern: word))
+    private mutating func widen(
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, _ header: cdcmtk_frame_header
+    ) throws(DecodeError) {
+        let first = filled
+        let fits = storedValues.withUnsafeMutableBufferPointer { values -> Bool in
+            guard let base = values.baseAddress else { return count == 0 }
+            return cdcmtk_frame_widen(
+                bytes, count, header.bytes_per_sample, header.bits_stored, header.has(CDCMTK_FRAME_SIGNED) ? 1 : 0, base + first) != 0
+        }
+        guard fits else { throw .malformedAnswer("a sample exceeds its bits") }
+        filled += count
     }
 
     // MARK: - Translation
