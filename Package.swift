@@ -91,7 +91,10 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "radialogd",
-            dependencies: ["WorklistDaemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "WorklistDaemon", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "radialogctl",
@@ -99,8 +102,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(name: "radialog-decode", dependencies: ["CDCMTK"], swiftSettings: swiftSettings),
 
-        .testTarget(name: "PipelineTests", dependencies: ["RaDialogPipeline"], swiftSettings: swiftSettings),
-        .testTarget(name: "DICOMTests", dependencies: ["DICOM"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "PipelineTests", dependencies: ["RaDialogPipeline"], exclude: ["python"], swiftSettings: swiftSettings),
+        .testTarget(name: "DICOMTests", dependencies: ["DICOM", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),
         .testTarget(name: "HL7OutTests", dependencies: ["HL7Out"], swiftSettings: swiftSettings),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),

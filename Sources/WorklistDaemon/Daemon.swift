@@ -4,7 +4,7 @@ import Foundation
 public import Logging
 import RaDialogPipeline
 import ReportModel
-import ReportQueue
+package import ReportQueue
 public import ServiceLifecycle
 
 /// The daemon, built from its configuration and ready to run. `main` and the tests call the same `build`.
@@ -114,8 +114,14 @@ public struct Daemon: Sendable {
     /// Files that no row knows were never acknowledged: their sender still has them. Removed, and counted.
     private static func sweep(_ spool: Spool, queue: ReportQueue, log: Logger) throws {
         let known = try queue.objectPaths()
-        let removed = try spool.removeUnacknowledged { known.contains($0) }
-        if removed > 0 { log.notice("files of unfinished receptions removed", metadata: ["count": "\(removed)"]) }
+        // Nothing is being received yet, and the folder's lock is ours: no file is too young to be judged.
+        let unknown = try spool.unknownObjects(olderThan: .zero) { known.contains($0) }
+        for path in unknown { try spool.remove(path) }
+        if !unknown.isEmpty { log.notice("files of unfinished receptions removed", metadata: ["count": "\(unknown.count)"]) }
+        let missing = known.filter { !FileManager.default.fileExists(atPath: spool.absolutePath($0)) }
+        if !missing.isEmpty {
+            log.error("stored objects are missing from the state folder; restore them from a backup", metadata: ["count": "\(missing.count)"])
+        }
     }
 }
 

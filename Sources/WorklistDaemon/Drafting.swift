@@ -53,18 +53,20 @@ public struct Drafting: Sendable {
                 return .none(.undecodable, detail: first)
             case .image(let index, let reason):
                 let image = candidates[index]
+                let started = ContinuousClock.now
+                let radiograph: Radiograph
                 do throws(DecodeError) {
-                    let started = ContinuousClock.now
-                    let radiograph = try decoder.decode(path: image.path)
-                    let source = DraftSource(
-                        sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
-                        decodeSeconds: (ContinuousClock.now - started).seconds)
-                    return try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled)
+                    radiograph = try decoder.decode(path: image.path)
                 } catch {
                     if error.isTransient { throw error }
-                    undecodable.append("\(error.reasonCode): \(error)")
+                    undecodable.append("\(error)")
                     candidates.remove(at: index)
+                    continue
                 }
+                let source = DraftSource(
+                    sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
+                    decodeSeconds: (ContinuousClock.now - started).seconds)
+                return try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled)
             }
         }
     }

@@ -11,7 +11,7 @@ struct ConfigCommands: ParsableCommand {
 
         func run() throws {
             let configuration = try common.configuration()
-            if json { return Output.print(configuration.json()) }
+            if json { return Output.print(try configuration.json()) }
             Output.print(configuration.describe())
         }
     }

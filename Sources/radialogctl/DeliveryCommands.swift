@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import ReportQueue
+public import ReportQueue
 
 struct DeliveryCommands: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "delivery", abstract: "What was sent, and what waits.", subcommands: [List.self, Retry.self])

@@ -51,7 +51,7 @@ struct DraftCommand: ParsableCommand {
                 result.no_draft_reason = reason
                 result.detail = detail
             }
-        } catch let error as DICOMFileError {
+        } catch let error as DataSetError {
             result.error = "\(error)"
             if !json { throw Failure("\(path): \(error)", Status.data) }
         }

@@ -1,9 +1,9 @@
-import ArgumentParser
+public import ArgumentParser
 import Configuration
 import Foundation
 import ReportModel
 import ReportQueue
-import WorklistDaemon
+public import WorklistDaemon
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import ReportModel
-import ReportQueue
+public import ReportQueue
 
 struct StudyCommands: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "study", abstract: "Studies and their drafts.", subcommands: [List.self, Show.self])

@@ -1,6 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
+import Configuration
 import Foundation
-import ReportQueue
+public import ReportQueue
 
 struct UserCommands: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import ReportModel
 import ServiceLifecycle
+import UnixSignals
 import WorklistDaemon
 
 /// The daemon's program: configuration, build, run until SIGTERM or SIGINT.

@@ -1,5 +1,7 @@
 import Configuration
+import Foundation
 import Logging
+import ReportModel
 import ReportQueue
 
 /// Hands versions to one destination, one after the other, until each is acknowledged or a person must look. Every

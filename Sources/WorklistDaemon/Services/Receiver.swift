@@ -1,5 +1,6 @@
 import DICOM
 import Logging
+import ReportModel
 import ReportQueue
 
 /// Books what the SCP received. When `objectReceived` answers success, the row is on the disk beside the file.
@@ -20,11 +21,20 @@ struct Receiver: ReceivedObjectHandler {
                 "bytes": "\(object.bytes)", "peer": "\(object.callingAETitle)",
                 "flags": "\(object.flags.map(\.rawValue).sorted().joined(separator: ","))",
             ])
-            if !outcome.keepsFile { spool.remove(object.path) }
+            if !outcome.keepsFile { removeSecondFile(object.path) }
             return .success
         } catch {
             log.error("object not stored: the queue refused it", metadata: ["sop": "\(object.instance.sopInstanceUID)", "error": "\(error)"])
             return error.consequence == .retry ? .outOfResources : .cannotUnderstand
+        }
+    }
+
+    /// A duplicate's file. If it cannot be removed now, the sweep of the next start does: no row knows it.
+    private func removeSecondFile(_ path: String) {
+        do throws(ReceivingError) {
+            try spool.remove(path)
+        } catch {
+            log.warning("a duplicate's file could not be removed", metadata: ["error": "\(error)"])
         }
     }
 
