@@ -1,4 +1,6 @@
 import DICOM
+import Foundation
+import Glibc
 import Testing
 
 @Suite struct ReceivingAssociationTests {
@@ -194,17 +196,55 @@ import Testing
 
     @Test func `stopping lets a C-STORE in progress finish`() async throws {
         let running = try RunningSCP { $0.stopGrace = .seconds(15) }
+        let idle = try RawPeer.associated(port: running.port)
         let peer = try RawPeer.associated(port: running.port)
         let film = SyntheticFilm()
-        // An echo's answer says that the next bytes find the association waiting for a message.
-        #expect(try peer.echo() == 0)
         try peer.send(RawPeer.data(1, isCommand: true, isLast: true, RawPeer.storeRequest(film)))
         try peer.send(RawPeer.data(1, isCommand: false, isLast: false, Array(film.dataSet.prefix(100))))
+        // The file in the spool says that the command was read: the association is no longer between messages.
         while try running.incoming().isEmpty { await Task.yield() }
         async let stopped: Void = Task.detached { running.scp.stop() }.value
+        // The idle one is told first; from then on the stop is under way.
+        #expect(try idle.receive()?.type == 0x07)
         try peer.send(RawPeer.data(1, isCommand: false, isLast: true, Array(film.dataSet.dropFirst(100))))
         #expect(try peer.status() == 0)
+        #expect(try peer.receive()?.type == 0x07)
         await stopped
         #expect(running.handler.received.count == 1)
+    }
+
+    @Test func `stopping cuts off a C-STORE that does not finish in the grace time`() throws {
+        let running = try RunningSCP { $0.stopGrace = .milliseconds(300) }
+        let peer = try RawPeer.associated(port: running.port)
+        try peer.send(RawPeer.data(1, isCommand: true, isLast: true, RawPeer.storeRequest(SyntheticFilm())))
+        try peer.send(RawPeer.data(1, isCommand: false, isLast: false, [8, 0]))
+        running.scp.stop()
+        #expect(try running.directory.files().isEmpty)
+        #expect(running.handler.received.isEmpty)
+    }
+
+    @Test func `peers that reset or vanish at every point leave no socket open`() throws {
+        let running = try RunningSCP { $0.associationDeadline = .seconds(2) }
+        let request = RawPeer.request(contexts: Self.film)
+        let store = RawPeer.data(1, isCommand: true, isLast: true, RawPeer.storeRequest(SyntheticFilm()))
+        for _ in 0..<20 {
+            for bytes in [[], Array(request.prefix(20)), request, request + store, request + [0x07, 0, 0, 0, 0, 4, 0, 0, 0, 0]] {
+                let peer = try RawPeer(port: running.port)
+                try peer.send(bytes)
+                // Zero linger: the close is a reset, which getpeername and setsockopt of the other side see as an error.
+                var linger = linger(l_onoff: 1, l_linger: 0)
+                setsockopt(peer.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+            }
+        }
+        for _ in 0..<5 { #expect(try RawPeer.associated(port: running.port).release()) }
+        running.scp.stop()
+        // local_address and st of /proc/net/tcp: 08 is CLOSE_WAIT, 01 ESTABLISHED.
+        let port = String(running.port, radix: 16, uppercase: true)
+        let local = ":" + String(repeating: "0", count: 4 - port.count) + port
+        let open = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n").filter { line in
+            let columns = line.split(separator: " ")
+            return columns.count > 3 && columns[1].hasSuffix(local) && ["01", "08"].contains(columns[3])
+        }
+        #expect(open == [])
     }
 }

@@ -52,15 +52,6 @@ package struct DataSetScan: ~Copyable {
         var flags: Set<DataSetFlag>
     }
 
-    private struct Header {
-        var tag: Tag
-        /// Two letters; nil in implicit VR.
-        var vr: UInt16?
-        var length: UInt32
-    }
-
-    private static let undefinedLength: UInt32 = 0xFFFF_FFFF
-
     /// - Parameter bytes: one data set; must stay valid during the call only.
     package init(
         _ bytes: UnsafeRawBufferPointer, encoding: TransferSyntax.ElementEncoding,
@@ -135,7 +126,7 @@ package struct DataSetScan: ~Copyable {
             }
             // Stray: passed over, with its value if it has one that fits.
             flags.insert(.strayDelimiter)
-            if header.length != Self.undefinedLength, Int(header.length) <= level.end - position {
+            if header.length != ElementHeader.undefinedLength, Int(header.length) <= level.end - position {
                 position += Int(header.length)
             }
             return
@@ -143,7 +134,7 @@ package struct DataSetScan: ~Copyable {
         noteOrder(of: tag)
         let wanted = level.wanted?[tag]
         let path = wanted == nil ? [] : level.path + [tag]
-        if header.length == Self.undefinedLength {
+        if header.length == ElementHeader.undefinedLength {
             return try enterUndefined(header, level, wanted: wanted, path: path, start: start)
         }
         let length = Int(header.length)
@@ -158,7 +149,7 @@ package struct DataSetScan: ~Copyable {
 
     /// Opens a sequence or fragments of undefined length.
     private mutating func enterUndefined(
-        _ header: Header, _ level: Level, wanted: WantedAttributes?, path: [Tag], start: Int
+        _ header: ElementHeader, _ level: Level, wanted: WantedAttributes?, path: [Tag], start: Int
     ) throws(DataSetError) {
         let isBulk = header.tag == .pixelData || header.vr == VR.ob || header.vr == VR.ow
         if isBulk, header.vr != VR.sq {
@@ -178,7 +169,7 @@ package struct DataSetScan: ~Copyable {
 
     /// Opens a sequence of defined length. False: the element is a plain value.
     private mutating func enterDefined(
-        _ header: Header, _ level: Level, length: Int, wanted: WantedAttributes?, path: [Tag]
+        _ header: ElementHeader, _ level: Level, length: Int, wanted: WantedAttributes?, path: [Tag]
     ) throws(DataSetError) -> Bool {
         var sequence = Level(
             kind: .sequence, end: position + length, hasUndefinedLength: false, encoding: level.encoding,
@@ -193,7 +184,7 @@ package struct DataSetScan: ~Copyable {
             return false
         }
         if header.vr == VR.un { sequence.encoding = .implicitLittle }
-        guard tag(at: position, bigEndian: sequence.encoding.isBigEndian) == .item else { return false }
+        guard bytes.tag(at: position, bigEndian: sequence.encoding.isBigEndian) == .item else { return false }
         sequence.doubt = Doubt(positionBehindValue: position + length, values: values, flags: flags)
         try push(sequence)
         return true
@@ -210,7 +201,7 @@ package struct DataSetScan: ~Copyable {
         let (tag, length) = try readItemHeader(level)
         switch tag {
         case .item:
-            let isUndefined = length == Self.undefinedLength
+            let isUndefined = length == ElementHeader.undefinedLength
             if !isUndefined, Int(length) > level.end - position {
                 throw .lengthExceedsBytesLeft(
                     tag: tag.description, length: Int64(length), bytesLeft: Int64(level.end - position),
@@ -235,7 +226,7 @@ package struct DataSetScan: ~Copyable {
         let (tag, length) = try readItemHeader(level)
         switch tag {
         case .item:
-            guard length != Self.undefinedLength, Int(length) <= level.end - position else {
+            guard length != ElementHeader.undefinedLength, Int(length) <= level.end - position else {
                 throw .lengthExceedsBytesLeft(
                     tag: "fragment", length: Int64(length), bytesLeft: Int64(level.end - position), offset: Int64(start))
             }
@@ -275,63 +266,25 @@ package struct DataSetScan: ~Copyable {
     /// Fewer bytes than a header, or nothing but zeros, behind the last element.
     private mutating func isPadding() -> Bool {
         if bytes.count - position < 8 { return true }
-        guard number32(at: position, bigEndian: false) == 0 else { return false }
+        guard bytes.number32(at: position, bigEndian: false) == 0 else { return false }
         // Found once: an object made of elements (0000,0000) must not make this quadratic.
         if endOfContent == nil { endOfContent = bytes.lastIndex(where: { $0 != 0 }).map { $0 + 1 } ?? 0 }
         return position >= endOfContent ?? 0
     }
 
-    private mutating func readHeader(_ level: Level) throws(DataSetError) -> Header {
-        guard level.end - position >= 8 else { throw .truncated(offset: Int64(position)) }
-        let big = level.encoding.isBigEndian
-        let tag = tag(at: position, bigEndian: big)
-        // Items and delimiters have no VR in any encoding.
-        guard level.encoding.isExplicit, tag.group != 0xFFFE else {
-            let length = number32(at: position + 4, bigEndian: big)
-            position += 8
-            return Header(tag: tag, vr: nil, length: length)
-        }
-        let vr = UInt16(bytes[position + 4]) << 8 | UInt16(bytes[position + 5])
-        guard VR.isTwoLetters(vr) else {
-            return try readHeaderWithoutVR(tag, level)
-        }
-        if !VR.known.contains(vr) { flags.insert(.unknownVR) }
-        if VR.hasShortLength(vr) {
-            let length = number16(at: position + 6, bigEndian: big)
-            position += 8
-            return Header(tag: tag, vr: vr, length: UInt32(length))
-        }
-        guard level.end - position >= 12 else { throw .truncated(offset: Int64(position)) }
-        let length = number32(at: position + 8, bigEndian: big)
-        position += 12
-        return Header(tag: tag, vr: vr, length: length)
-    }
-
-    /// An element of an explicit data set whose VR is no pair of letters. Some writers leave the VR blank, others fall
-    /// back to implicit VR for single elements: whichever fits.
-    private mutating func readHeaderWithoutVR(_ tag: Tag, _ level: Level) throws(DataSetError) -> Header {
-        flags.insert(.unknownVR)
-        let big = level.encoding.isBigEndian
-        let implicitLength = number32(at: position + 4, bigEndian: big)
-        if Int(implicitLength) <= level.end - position - 8 {
-            position += 8
-            return Header(tag: tag, vr: VR.un, length: implicitLength)
-        }
-        let shortLength = number16(at: position + 6, bigEndian: big)
-        guard Int(shortLength) <= level.end - position - 8 else {
-            throw .malformed(what: "\(tag) has neither a VR nor a length that fits", offset: Int64(position))
-        }
-        position += 8
-        return Header(tag: tag, vr: VR.un, length: UInt32(shortLength))
+    private mutating func readHeader(_ level: Level) throws(DataSetError) -> ElementHeader {
+        let header = try ElementHeader(bytes, at: position, end: level.end, encoding: level.encoding)
+        if header.hasUnknownVR { flags.insert(.unknownVR) }
+        position += header.size
+        return header
     }
 
     private mutating func readItemHeader(_ level: Level) throws(DataSetError) -> (Tag, UInt32) {
-        guard level.end - position >= 8 else { throw .truncated(offset: Int64(position)) }
-        let big = level.encoding.isBigEndian
-        let tag = tag(at: position, bigEndian: big)
-        let length = number32(at: position + 4, bigEndian: big)
-        position += 8
-        return (tag, length)
+        // As in implicit VR: items, delimiters and fragments have none.
+        let header = try ElementHeader(
+            bytes, at: position, end: level.end, encoding: level.encoding, isItem: true)
+        position += header.size
+        return (header.tag, header.length)
     }
 
     /// Looks at the first element: files exist whose elements are not encoded as their transfer syntax says.
@@ -341,30 +294,16 @@ package struct DataSetScan: ~Copyable {
         switch encoding {
         case .implicitLittle:
             // As an implicit length, a VR's letters mean 16 kB at least: more than any first element has.
-            guard VR.known.contains(vr), tag(at: 0, bigEndian: false).group <= 0x0008 else { return }
+            guard VR.known.contains(vr), bytes.tag(at: 0, bigEndian: false).group <= 0x0008 else { return }
             encoding = .explicitLittle
             flags.insert(.wrongVREncoding)
         case .explicitLittle:
-            guard !VR.isTwoLetters(vr), Int(number32(at: 4, bigEndian: false)) <= bytes.count - 8 else { return }
-            guard tag(at: 0, bigEndian: false).group <= 0x0008 else { return }
+            guard !VR.isTwoLetters(vr), Int(bytes.number32(at: 4, bigEndian: false)) <= bytes.count - 8 else { return }
+            guard bytes.tag(at: 0, bigEndian: false).group <= 0x0008 else { return }
             encoding = .implicitLittle
             flags.insert(.wrongVREncoding)
         case .explicitBig:
             return
         }
-    }
-
-    private func tag(at offset: Int, bigEndian: Bool) -> Tag {
-        Tag(number16(at: offset, bigEndian: bigEndian), number16(at: offset + 2, bigEndian: bigEndian))
-    }
-
-    private func number16(at offset: Int, bigEndian: Bool) -> UInt16 {
-        let number = bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)
-        return bigEndian ? UInt16(bigEndian: number) : UInt16(littleEndian: number)
-    }
-
-    private func number32(at offset: Int, bigEndian: Bool) -> UInt32 {
-        let number = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-        return bigEndian ? UInt32(bigEndian: number) : UInt32(littleEndian: number)
     }
 }

@@ -46,10 +46,6 @@ public final class StoreSCP: Sendable {
     /// - Throws: `cannotListen`, `alreadyStarted`.
     public func start() throws(ReceivingError) -> UInt16 {
         cdcmtk_initialize()
-        guard state.withLock({ state in
-            defer { state.hasStarted = true }
-            return !state.hasStarted && !state.isStopping
-        }) else { throw .alreadyStarted }
         let listening = try ListeningSocket(address: configuration.bindAddress, port: configuration.port)
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
@@ -57,9 +53,16 @@ public final class StoreSCP: Sendable {
         }
         let (reader, writer) = (ends[0], ends[1])
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        state.withLock { state in
+        let isFirst = state.withLock { state in
+            guard !state.hasStarted, !state.isStopping else { return false }
+            state.hasStarted = true
             state.interruptReader = reader
             state.interruptWriter = writer
+            return true
+        }
+        guard isFirst else {
+            for end in ends { close(end) }
+            throw .alreadyStarted
         }
         let port = listening.port
         let box = ListeningBox(listening)
