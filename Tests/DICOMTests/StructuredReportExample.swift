@@ -77,7 +77,7 @@ enum StructuredReportExample: String, CaseIterable {
         renderedSHA256: String(repeating: "b", count: 64), promptSHA256: String(repeating: "c", count: 64),
         generatedTokens: 10, finishReason: "stop", timings: .init())
 
-    /// The document as a file, for the tools. The caller's temporary folder is cleaned by the system.
+    /// The document as a file, for the tools; the caller removes it.
     func write() throws -> String { try report.write(name: rawValue) }
 
     func dump() throws -> ExternalTool.Result { try report.dump() }

@@ -7,6 +7,7 @@ import Testing
     @Test(arguments: StructuredReportExample.allCases)
     func `dciodvfy and dsrdump find no error in a document`(_ example: StructuredReportExample) throws {
         let file = try example.write()
+        defer { unlink(file) }
         let verdict = try ExternalTool.run("dciodvfy", [file])
         #expect(verdict.lines.filter { $0.hasPrefix("Error") } == [])
         #expect(verdict.output.contains("BasicTextSR"))
