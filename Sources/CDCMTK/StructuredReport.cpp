@@ -15,7 +15,7 @@ struct cdcmtk_sr {
     DcmFileFormat file;
     /// Containers opened below the root.
     unsigned depth = 0;
-    /// The content item that the next one follows; 0 while the open container is empty.
+    /// The next item goes below the current one, not after it.
     bool isContainerEmpty = true;
     bool isRendered = false;
 };
