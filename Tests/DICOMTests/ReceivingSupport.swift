@@ -72,6 +72,7 @@ final class RunningSCP: Sendable {
         var configuration = StoreSCPConfiguration(aeTitle: "RADIALOGD")
         configuration.port = 0
         configuration.stopGrace = .seconds(2)
+        configuration.goodbyeGrace = .milliseconds(100)
         configure(&configuration)
         spool = try Spool(stateDirectory: stateDirectory ?? directory.path, minimumFreeBytes: minimumFreeBytes)
         scp = try StoreSCP(configuration: configuration, spool: spool, handler: handler)

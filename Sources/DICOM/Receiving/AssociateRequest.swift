@@ -131,7 +131,9 @@ package struct AssociateRequest: Sendable, Equatable {
                 implementationVersionName = Self.printable(item.content)
             case 0x56, 0x57:
                 let uidLength = item.content.prefix(2).reduce(0) { $0 << 8 | Int($1) }
-                guard item.content.count >= uidLength + 2, uidLength <= 64 else { throw .malformed("an extended negotiation's lengths disagree") }
+                guard item.content.count >= uidLength + 2, uidLength <= 64 else {
+                    throw .malformed("an extended negotiation's lengths disagree")
+                }
             case 0x58:
                 try checkUserIdentity(item.content)
             default:

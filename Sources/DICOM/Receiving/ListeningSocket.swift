@@ -13,7 +13,8 @@ struct ListeningSocket: ~Copyable {
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         guard getaddrinfo(address, String(port), &hints, &list) == 0, let first = list else {
-            throw .configuration("[dicom] bind = \"\(address)\" is no IPv4 or IPv6 address; use a literal such as \"127.0.0.1\" or \"0.0.0.0\"")
+            throw .configuration(
+                "[dicom] bind = \"\(address)\" is no IPv4 or IPv6 address; use a literal such as \"127.0.0.1\" or \"0.0.0.0\"")
         }
         defer { freeaddrinfo(list) }
         func failed(_ call: String) -> ReceivingError {

@@ -3,9 +3,12 @@ import Glibc
 /// A connected socket of ours: what is said on it before and after DCMTK, each within a total deadline.
 struct PeerSocket: ~Copyable {
     let descriptor: Int32
+    private let goodbyeGrace: Duration
 
-    init(taking descriptor: Int32) {
+    /// - Parameter goodbyeGrace: how long a peer has to read our last PDU and close.
+    init(taking descriptor: Int32, goodbyeGrace: Duration) {
         self.descriptor = descriptor
+        self.goodbyeGrace = goodbyeGrace
         // DCMTK writes a PDU in two pieces; without this the second waits for the first one's acknowledgement.
         var on: Int32 = 1
         _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -59,16 +62,16 @@ struct PeerSocket: ~Copyable {
     }
 
     /// Sends the last PDU and lets the peer read it: a socket that is closed with bytes unread is reset, and the peer
-    /// would see no reason. Bounded: one second, and some bytes.
+    /// would see no reason. Bounded in time and in bytes.
     func finish(sending pdu: [UInt8]) {
         var mine = pdu
         guard send(descriptor, &mine, mine.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) == mine.count else { return }
         shutdown(descriptor, Int32(SHUT_WR))
-        let deadline = ContinuousClock.now + .seconds(1)
+        let wait = Association.Wait(deadline: .now + goodbyeGrace, interrupt: nil)
         var left = 4 << 20
         var scratch = [UInt8](repeating: 0, count: 65_536)
         while left > 0 {
-            guard (try? waitUntilReadable(Association.Wait(deadline: deadline, interrupt: nil))) != nil else { return }
+            do throws(Failure) { try waitUntilReadable(wait) } catch { return }
             let got = recv(descriptor, &scratch, scratch.count, Int32(MSG_DONTWAIT))
             if got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) { return }
             left -= max(got, 0)

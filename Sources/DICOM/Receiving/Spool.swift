@@ -53,6 +53,7 @@ public final class Spool: Sendable {
         let name = relativePath.split(separator: "/").last.map(String.init) ?? relativePath
         let target = "quarantine/" + name
         try rename(relativePath, to: target)
+        try syncDirectory(of: relativePath)
         return target
     }
 
@@ -100,13 +101,12 @@ public final class Spool: Sendable {
         return target
     }
 
-    /// Renames and syncs both directories.
+    /// Renames and makes the new name durable. That the old one is gone need not be: an old `.part` is removed at start.
     private func rename(_ source: String, to target: String) throws(ReceivingError) {
         guard Glibc.rename(absolutePath(source), absolutePath(target)) == 0 else {
             throw .spool(call: "rename", path: target, errno: errno)
         }
         try syncDirectory(of: target)
-        try syncDirectory(of: source)
     }
 
     private func makeDirectory(_ relativePath: String) throws(ReceivingError) {

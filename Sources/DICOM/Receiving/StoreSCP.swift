@@ -135,7 +135,7 @@ public final class StoreSCP: Sendable {
             return
         }
         startThread("dicom-\(identifier)") { [self] in
-            let socket = PeerSocket(taking: descriptor)
+            let socket = PeerSocket(taking: descriptor, goodbyeGrace: configuration.goodbyeGrace)
             let service = AssociationService(
                 configuration: configuration, spool: spool, handler: handler, peerAddress: address, interrupt: interrupt,
                 slots: AssociationService.Slots(take: takeSlot, give: giveSlot))
@@ -172,13 +172,17 @@ public final class StoreSCP: Sendable {
 extension StoreSCPConfiguration {
     fileprivate func validate() throws(ReceivingError) {
         guard Self.isAETitle(aeTitle) else {
-            throw .configuration("[dicom] ae_title = \"\(aeTitle)\" is no AE title; use 1 to 16 printable characters without backslash")
+            throw .configuration(
+                "[dicom] ae_title = \"\(aeTitle)\" is no AE title; use 1 to 16 printable characters without backslash")
         }
         for peer in peers where !Self.isAETitle(peer.aeTitle) {
-            throw .configuration("[[dicom.peer]] ae_title = \"\(peer.aeTitle)\" is no AE title; use 1 to 16 printable characters without backslash")
+            throw .configuration(
+                "[[dicom.peer]] ae_title = \"\(peer.aeTitle)\" is no AE title; use 1 to 16 printable characters without backslash")
         }
         guard !peers.isEmpty || bindAddress.hasPrefix("127.") || bindAddress == "::1" else {
-            throw .configuration("[dicom] bind = \"\(bindAddress)\" lets other machines connect, but no [[dicom.peer]] says who may; add peers, or bind to 127.0.0.1")
+            throw .configuration(
+                "[dicom] bind = \"\(bindAddress)\" lets other machines connect, but no [[dicom.peer]] says who may; "
+                    + "add peers, or bind to 127.0.0.1")
         }
         guard (1...1000).contains(maximumAssociations) else {
             throw .configuration("[dicom] max_associations = \(maximumAssociations) is outside 1...1000")

@@ -39,6 +39,8 @@ public struct StoreSCPConfiguration: Sendable {
     public var maximumPDUBytes = 131_072
     /// How long `stop()` lets running C-STOREs finish.
     public var stopGrace: Duration = .seconds(10)
+    /// After our last PDU (release, reject, abort), how long the peer has to read it and close.
+    package var goodbyeGrace: Duration = .seconds(1)
     /// Told what happens, on any thread; must not block.
     public var onEvent: @Sendable (StoreSCPEvent) -> Void = { _ in }
 
