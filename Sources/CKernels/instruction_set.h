@@ -114,16 +114,16 @@ static void CK_SET(gemm)(const ck_gemm_tile *t) {
 
 // MARK: Sums over a row
 
-CK_INLINE float CK_SET(sum)(CK_SET(lanes) lanes) {
-    float values[CK_LANES];
-    memcpy(values, &lanes, sizeof values);
-    for (size_t width = CK_LANES / 2; width > 0; width /= 2) {
-        for (size_t lane = 0; lane < width; lane++) values[lane] += values[lane + width];
-    }
-    return values[0];
+/// The tree of scalar.c's add_lanes, in registers: what the upper lanes add up to is not used.
+CK_INLINE float CK_SET(sum)(CK_SET(lanes) v) {
+    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    return v[0];
 }
 
-/// Elements from `from` on, at most CK_LANES; the rest is `filler`.
+/// The first CK_LANES of `count` elements; where there are fewer, the rest is `filler`.
 CK_INLINE CK_SET(lanes) CK_SET(load)(const float *x, size_t count, float filler) {
     CK_SET(lanes) lanes = filler - (CK_SET(lanes)){0};
     if (count >= CK_LANES) memcpy(&lanes, x, sizeof lanes);

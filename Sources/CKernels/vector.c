@@ -70,7 +70,7 @@ void ck_softmax(ck_pool *pool, float *x, size_t rows, size_t columns) {
     run_rows(pool, &job);
 }
 
-/// Elements as rows of CK_TILE_ELEMENTS, the last one shorter: `rows` holds the number of elements.
+/// Elements in tiles of CK_TILE_ELEMENTS, the last one shorter.
 typedef struct {
     const ck_kernels *kernels;
     float *x;

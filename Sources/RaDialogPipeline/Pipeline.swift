@@ -1,5 +1,3 @@
-internal import CKernels
-internal import Crypto
 public import ReportModel
 internal import Synchronization
 
@@ -108,7 +106,7 @@ public final class RaDialogPipeline: Sendable {
             bundleName: bundle.name, bundleVersion: bundle.version, bundleKind: bundle.kind, bundleSHA256: bundle.sha256,
             build: Build.version, arithmetic: arithmetic, sopInstanceUID: source.sopInstanceUID,
             selectionReason: source.selectionReason, inputSHA256: source.inputSHA256, rendering: rendering.rawValue,
-            renderedSHA256: input.renderedSHA256, promptSHA256: sha256Hex(of: prompt.text),
+            renderedSHA256: input.renderedSHA256, promptSHA256: Array(prompt.text.utf8).withUnsafeBytes(sha256Hex),
             generatedTokens: written.tokens, finishReason: written.finish.rawValue, timings: timings)
         let report = DraftReport(
             text: marked(written.text), findings: classification.findings, promptFindings: classification.promptFindings,
@@ -203,12 +201,4 @@ private struct Stopwatch {
         defer { last = now }
         return (now - last) / .seconds(1)
     }
-}
-
-/// Lower-case hex of the UTF-8 bytes' SHA-256.
-private func sha256Hex(of text: String) -> String {
-    SHA256.hash(data: Array(text.utf8)).map { byte in
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
-    }.joined()
 }
