@@ -16,7 +16,7 @@ import Testing
             for tensor in source.names {
                 let view = try #require(source.find(tensor))
                 guard [.f32, .f16, .bf16].contains(view.type) else { continue }
-                #expect(try FloatTensor(view).buffer.allSatisfy { $0.isFinite }, "\(name): \(tensor)")
+                #expect(try FloatTensor(view).array.allSatisfy { $0.isFinite }, "\(name): \(tensor)")
             }
         }
         let text = "USER: List all the findings in this report. ASSISTANT: no pleural effusion."

@@ -21,14 +21,18 @@ extension Radiograph {
 func pattern(rows: Int, columns: Int, bits: Int, seed: UInt64) -> [Int32] {
     let top = (1 << bits) - 1
     return (0..<rows * columns).map { index in
-        var x = ((UInt64(index) + seed) * 2_654_435_761) & 0xFFFF_FFFF
-        x ^= x >> 15
-        x = (x * 2_246_822_519) & 0xFFFF_FFFF
-        x ^= x >> 13
         let row = index / columns, column = index % columns
         let smooth = row * (columns - column) * top / (rows * columns)
-        return Int32(min(smooth * 3 / 4 + Int(x >> 24) * (top + 1) / 1024, top))
+        return Int32(min(smooth * 3 / 4 + Int(noise(index, seed: seed)) * (top + 1) / 1024, top))
     }
+}
+
+func noise(_ index: Int, seed: UInt64) -> UInt8 {
+    var x = ((UInt64(index) + seed) * 2_654_435_761) & 0xFFFF_FFFF
+    x ^= x >> 15
+    x = (x * 2_246_822_519) & 0xFFFF_FFFF
+    x ^= x >> 13
+    return UInt8(x >> 24)
 }
 
 /// Lower-case hex, of the values' bytes.

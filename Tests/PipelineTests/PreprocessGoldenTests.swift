@@ -44,6 +44,12 @@ import Testing
         #expect(sha256(input.classifier) == golden.classifier)
     }
 
+    @Test func `a picture that JPEG cannot make small comes back as Pillow decodes it`() throws {
+        // 412252 bytes of stream: more than the buffer the shim starts with.
+        let image = GrayImage(rows: 640, columns: 640, pixels: (0..<640 * 640).map { noise($0, seed: 1) })
+        #expect(try image.throughJPEG(quality: 95).sha256 == "2698f5233bb3cb36963a3c8cc96a247213c925b41c69753c37445fea51ec0cb2")
+    }
+
     /// 7 rows of 11.
     static let small: [[UInt8]] = [
         [17, 30, 25, 7, 43, 53, 41, 38, 53, 36, 61], [61, 47, 40, 31, 45, 70, 29, 41, 34, 11, 45],

@@ -19,7 +19,8 @@ import Testing
         let corpus = try #require(Oracle.corpus) + "/A_chest_xray"
         let names = try FileManager.default.subpathsOfDirectory(atPath: corpus).sorted()
         let dicom = names.filter { $0.hasSuffix(".dcm") }
-        let pictures = names.filter { $0.hasSuffix(".jpg") || ($0.hasSuffix(".png") && $0 < "png_jpg/ml-workgroup__covid-19-image-repository/png/1") }
+        // All of them agree, too; one in six keeps the test quick.
+        let pictures = names.filter { $0.hasSuffix(".jpg") || $0.hasSuffix(".png") }.enumerated().filter { $0.offset % 6 == 0 }.map(\.element)
         let folder = try ScratchFolder()
         try Oracle.run("preprocess_oracle.py", ["films", folder.path] + (dicom + pictures).map { "\(corpus)/\($0)" })
         try compareAll(in: folder, atLeast: 2 * dicom.count)

@@ -12,6 +12,15 @@ import Testing
         return film
     }
 
+    /// The grays of these values at the start of a film.
+    private func shown(_ values: [Int32], _ transform: Radiograph.VOITransform) throws -> [UInt8] {
+        let film = ramp {
+            $0.storedValues.replaceSubrange(0..<values.count, with: values)
+            $0.voiTransform = transform
+        }
+        return Array(try Rendering.render(film, .voi).pixels.prefix(values.count))
+    }
+
     private func isNoImage(_ film: Radiograph, _ mode: RenderingMode) -> Bool {
         do {
             _ = try Rendering.render(film, mode)
@@ -31,6 +40,11 @@ import Testing
     @Test(arguments: RenderingMode.allCases)
     func `a blank frame with a few hot pixels is not a picture`(mode: RenderingMode) {
         #expect(isNoImage(ramp { $0.storedValues = (0..<rows * columns).map { $0 < 3 ? 4095 : Int32($0 % 2) } }, mode))
+    }
+
+    @Test(arguments: RenderingMode.allCases)
+    func `a mask of a few grays is not a picture`(mode: RenderingMode) {
+        #expect(isNoImage(ramp { $0.storedValues = (0..<rows * columns).map { Int32($0 % 15) } }, mode))
     }
 
     @Test func `a strip of pixels is refused before it is resized`() throws {
@@ -84,17 +98,19 @@ import Testing
     }
 
     @Test func `a linear window follows PS3.3 C 11 2 1 2 1 at its edges`() throws {
-        let film = Radiograph.gray(
-            rows: 1, columns: 6, bits: 12, values: [0, 1920, 1921, 2048, 2175, 4095],
-            voi: .window(center: 2048, width: 256, function: .linear))
         // Below 2047.5 - 127.5 and including it: 0; above 2047.5 + 127.5: 255.
-        #expect(try Rendering.render(film, .voi).pixels == [0, 0, 1, 128, 255, 255])
+        let values: [Int32] = [0, 1920, 1921, 2048, 2175, 4095]
+        #expect(try shown(values, .window(center: 2048, width: 256, function: .linear)) == [0, 0, 1, 128, 255, 255])
     }
 
     @Test func `a window of width one is a threshold`() throws {
-        let film = Radiograph.gray(
-            rows: 1, columns: 4, bits: 8, values: [9, 10, 11, 12], voi: .window(center: 11, width: 1, function: .linear))
-        #expect(try Rendering.render(film, .voi).pixels == [0, 0, 255, 255])
+        #expect(try shown([9, 10, 11, 12], .window(center: 11, width: 1, function: .linear)) == [0, 0, 255, 255])
+    }
+
+    @Test func `an exact window has its edges at half the width, and a sigmoid its middle at the center`() throws {
+        #expect(try shown([1791, 1792, 1856, 2048, 2304, 2305], .window(center: 2048, width: 512, function: .linearExact)) == [0, 0, 32, 128, 255, 255])
+        // 255 / (1 + exp(-4 (x - c) / w)) at -w, 0, +w / 4, +w.
+        #expect(try shown([1024, 2048, 2304, 3072], .window(center: 2048, width: 1024, function: .sigmoid)) == [5, 128, 186, 250])
     }
 
     @Test(arguments: [(center: 90_000.0, width: 10.0), (2000.0, 0.0), (.nan, 100.0), (2000.0, -.infinity)])

@@ -119,4 +119,13 @@ import Testing
         let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
         #expect(try open(length + Array(header.utf8)).names == ["a"])
     }
+
+    @Test func `a header of very many keys or of a very long string is refused before it costs more than the file`() throws {
+        let many = "{\"__metadata__\":{" + (0..<200_001).map { "\"\($0)\":\"\"" }.joined(separator: ",") + "}}"
+        let long = "{\"" + String(repeating: "x", count: 1 << 20 + 1) + "\":1}"
+        for (header, expected) in [(many, "more than 200000 keys"), (long, "a string of more than")] {
+            let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+            #expect(try reason(length + Array(header.utf8))?.contains(expected) == true)
+        }
+    }
 }

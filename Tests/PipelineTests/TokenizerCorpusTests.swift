@@ -7,8 +7,7 @@ import Testing
 struct TokenizerCorpusTests {
     private func llama() throws -> SentencePieceTokenizer {
         let path = try #require(Oracle.corpus) + "/G_llm/karpathy__llama2.c/tokenizer.model"
-        let file = try MappedFile(path: path)
-        return try SentencePieceTokenizer(bytes: file.bytes, path: path)
+        return try MappedFile(path: path).withBytes { try SentencePieceTokenizer(bytes: $0, path: path) }
     }
 
     @Test func `the test vectors of llama-tokenizer-js are met, there and back`() throws {

@@ -69,9 +69,9 @@ import Testing
 
     @Test func `a long text without spaces is encoded in reasonable steps`() throws {
         let tokenizer = try tokenizer(.small)
-        let text = String(repeating: "thelung", count: 20_000)
+        let text = String(repeating: "thelung", count: 5_000)
         let tokens = tokenizer.encode(text, bos: false)
-        #expect(tokens.count == 40_000 && tokenizer.decode(tokens) == text)
+        #expect(tokens.count == 10_000 && tokenizer.decode(tokens) == text)
     }
 
     private func error(_ change: (inout TokenizerModelFile) -> Void) -> TokenizerError? {
@@ -102,15 +102,20 @@ import Testing
         #expect(error { $0.pieces.remove(at: 77) }?.description.contains("lacks pieces") == true)
     }
 
-    @Test func `a model cut at any byte or with any bit flipped never traps`() throws {
+    @Test func `a model cut anywhere or with a flipped bit never traps`() throws {
         let bytes = TokenizerModelFile.small.bytes
-        var refused = 0
-        for length in 0..<bytes.count {
-            do { _ = try Self.read(Array(bytes[..<length])) } catch is TokenizerError { refused += 1 }
+        // Every byte where the pieces end and the trainer and normaliser follow, every fifth before.
+        let cuts = Array(stride(from: 0, to: bytes.count - 100, by: 5)) + Array(bytes.count - 100..<bytes.count)
+        var accepted = 0
+        for length in cuts {
+            do {
+                _ = try Self.read(Array(bytes[..<length]))
+                accepted += 1
+            } catch is TokenizerError {}
         }
-        // Cut between two fields behind the trainer's, the rest has the format's defaults.
-        #expect(refused >= bytes.count - 2)
-        for offset in 0..<bytes.count {
+        // Cut exactly between trainer and normaliser, the rest has the format's defaults: a bundle's hash finds that out.
+        #expect(accepted == 1)
+        for offset in stride(from: 0, to: bytes.count, by: 3) {
             var changed = bytes
             changed[offset] ^= UInt8(1) << UInt8(offset % 8)
             do {

@@ -41,7 +41,7 @@ public final class ModelBundle: Sendable {
         guard let model = files[manifest.tokenizer.model] else { throw .missingFile(directory: directory, file: manifest.tokenizer.model) }
         let tokenizer: SentencePieceTokenizer
         do throws(TokenizerError) {
-            tokenizer = try SentencePieceTokenizer(bytes: model.bytes, path: model.path)
+            tokenizer = try model.withBytes { bytes throws(TokenizerError) in try SentencePieceTokenizer(bytes: bytes, path: model.path) }
         } catch {
             throw .badTokenizer(error)
         }
@@ -51,13 +51,13 @@ public final class ModelBundle: Sendable {
                 reason: "is smaller than the tokenizer's \(tokenizer.vocabularySize) pieces")
         }
         return ModelBundle(
-            directory: directory, manifest: manifest, sha256: sha256Hex(manifestFile.bytes), tokenizer: tokenizer, sources: sources)
+            directory: directory, manifest: manifest, sha256: manifestFile.withBytes(sha256Hex), tokenizer: tokenizer, sources: sources)
     }
 
     private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {
         let value: ManifestValue
         do throws(JSONSyntaxError) {
-            value = try ManifestValue.parse(file.bytes)
+            value = try file.withBytes(ManifestValue.parse)
         } catch {
             throw .badManifest(path: file.path, key: "", reason: "not a JSON object: \(error.reason) at byte \(error.offset)")
         }

@@ -17,6 +17,8 @@ struct Frame {
         rows = radiograph.rows
         columns = radiograph.columns
         let count = radiograph.rows * radiograph.columns
+        let samples = radiograph.photometricInterpretation == .rgb ? 3 : 1
+        precondition(radiograph.storedValues.count == count * samples, "a decoder's colour radiograph has three samples per pixel")
         var slope = 1.0, intercept = 0.0
         if radiograph.photometricInterpretation == .rgb {
             // PS3.3 has no modality transform for colour.

@@ -4,38 +4,40 @@ package import ReportModel
 /// From stored values to an 8-bit picture in which air is black. Source: model.md section 1 (`mimic-cxr-jpg`), DICOM PS3.3 C.11.1,
 /// C.11.2 and C.11.6 (`voi`).
 package enum Rendering {
-    /// - Throws: `.noImageContent` for a frame that is constant or nearly so, before or after quantisation to 8 bit.
+    /// - Throws: `.noImageContent` for a frame that is constant or nearly so, after quantisation to 8 bit.
     package static func render(_ radiograph: Radiograph, _ mode: RenderingMode) throws(PreprocessError) -> GrayImage {
         guard radiograph.rows > 0, radiograph.columns > 0 else { throw .noImageContent(reason: "it has no pixels") }
         let frame = Frame(radiograph)
         guard frame.smallest < frame.largest else { throw .noImageContent(reason: "every pixel has the same value") }
+        let scaled = frame.mapped(MinMaxScale(frame, inverted: radiograph.photometricInterpretation == .monochrome1))
+        let histogram = try content(of: scaled)
         switch mode {
-        case .mimicCXRJPG:
-            let scaled = frame.mapped(MinMaxScale(frame, inverted: radiograph.photometricInterpretation == .monochrome1))
-            let histogram = try content(of: scaled)
-            return try scaled.mapped(equalization(histogram)).throughJPEG(quality: mimicQuality)
-        case .voi:
-            let shown = voi(radiograph, frame)
-            _ = try content(of: shown)
-            return shown
+        case .mimicCXRJPG: return try scaled.mapped(equalization(histogram)).throughJPEG(quality: mimicQuality)
+        case .voi: return voi(radiograph, frame)
         }
     }
 
     /// MIMIC-CXR-JPG was written by OpenCV with quality 95.
     static let mimicQuality: Int32 = 95
 
-    /// A picture of which fewer than one pixel in this many differs from the commonest gray is called empty: a marker or some hot
-    /// pixels on a blank detector. (Collimated films of the corpus have at least one pixel in four that differs.)
-    static let emptyFraction = 1000
+    /// A picture is called empty where fewer than one pixel in this many differs from the commonest gray (a marker or some hot pixels
+    /// on a blank detector) ...
+    static let emptyFraction: UInt64 = 100
+    /// ... or where it has fewer grays than this (a mask, a scanned page, a test pattern). The 71 films of the corpus have at least one
+    /// differing pixel in two, and 121 grays.
+    static let fewestGrays = 16
 
     /// The histogram of a picture that is not empty.
     private static func content(of image: GrayImage) throws(PreprocessError) -> [UInt64] {
         var histogram = [UInt64](repeating: 0, count: 256)
         ck_histogram_u8(image.pixels, image.pixels.count, &histogram)
-        let others = UInt64(image.pixels.count) - (histogram.max() ?? 0)
-        guard others * UInt64(emptyFraction) >= UInt64(image.pixels.count), others > 0 else {
-            throw .noImageContent(reason: "\(others) of \(image.pixels.count) pixels differ from the commonest gray")
+        let total = UInt64(image.pixels.count)
+        let others = total - (histogram.max() ?? 0)
+        guard others * emptyFraction >= total else {
+            throw .noImageContent(reason: "only \(others) of \(total) pixels differ from the commonest gray")
         }
+        let grays = histogram.count { $0 > 0 }
+        guard grays >= fewestGrays else { throw .noImageContent(reason: "it has only \(grays) grays") }
         return histogram
     }
 

@@ -37,11 +37,11 @@ struct PieceTable: Sendable {
 
     /// The slot that holds these bytes, or the free one where they belong.
     private func slot(of bytes: UnsafeBufferPointer<UInt8>) -> Int {
-        // FNV-1a, 64 bits.
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        // Seeded per process: a file cannot be made so that its pieces collide.
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
+        var slot = hasher.finalize() & mask
         while slots[slot] >= 0, !isEqual(Int(slots[slot]), bytes) { slot = (slot + 1) & mask }
         return slot
     }

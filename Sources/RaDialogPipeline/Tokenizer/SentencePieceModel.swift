@@ -18,7 +18,8 @@ struct SentencePieceModel {
         var type = PieceType.normal
     }
 
-    static let maximumPieces = 1_000_000
+    /// The largest published vocabulary has 262144; a hostile file should not cost more memory than this makes.
+    static let maximumPieces = 300_000
     static let maximumPieceBytes = 4096
 
     /// By token id.

@@ -7,7 +7,8 @@ import Glibc
 package final class FloatTensor: Sendable {
     package let shape: [Int]
     package let count: Int
-    /// First element; valid while `self` lives. For `count == 0` it must not be read.
+    /// First element; valid while `self` lives, so keep the tensor in a variable or a property: of a temporary
+    /// (`try source.floats(…).pointer`) nothing but the pointer would be left. For `count == 0` it must not be read.
     package nonisolated(unsafe) let pointer: UnsafePointer<Float>
     /// The file whose bytes `pointer` is, or nil where the storage is our own.
     private let owner: MappedFile?

@@ -9,6 +9,10 @@ struct JSONSyntaxError: Error {
 struct JSONReader {
     enum Kind { case object, array, string, number, boolean, null }
 
+    /// What one text may cost: keys of an object, bytes of a string. Far above what the formats hold.
+    static let maximumMembers = 200_000
+    static let maximumStringBytes = 1 << 20
+
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0
 
@@ -37,6 +41,7 @@ struct JSONReader {
         var seen: Set<String> = []
         repeat {
             let key = try string()
+            guard seen.count < Self.maximumMembers else { throw failure("more than \(Self.maximumMembers) keys in an object") }
             guard seen.insert(key).inserted else { throw failure("key \"\(key.prefix(80))\" stands twice") }
             try expect(UInt8(ascii: ":"))
             try member(&self, key)
@@ -59,10 +64,12 @@ struct JSONReader {
         while offset < bytes.count, bytes[offset] != UInt8(ascii: "\""), bytes[offset] != UInt8(ascii: "\\"), bytes[offset] >= 0x20 {
             offset += 1
         }
+        guard offset - start <= Self.maximumStringBytes else { throw failure("a string of more than \(Self.maximumStringBytes) bytes") }
         var content = Array(bytes[start..<offset])
         while offset < bytes.count, bytes[offset] != UInt8(ascii: "\"") {
             let byte = bytes[offset]
             guard byte >= 0x20 else { throw failure("a control character in a string") }
+            guard content.count < Self.maximumStringBytes else { throw failure("a string of more than \(Self.maximumStringBytes) bytes") }
             offset += 1
             if byte == UInt8(ascii: "\\") {
                 content.append(contentsOf: Array(String(try escape()).utf8))

@@ -15,6 +15,12 @@ package final class MappedFile: Sendable {
     /// Every byte of the file. Valid while `self` lives: whoever keeps the pointer keeps the file.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
+    /// Calls `body` with every byte of the file, which stays mapped meanwhile.
+    package func withBytes<Result, Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Result) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
+
     /// Maps the regular file at `path`.
     /// - Throws: `WeightsError.cannotRead` where it is not a regular file or the system refuses.
     package convenience init(path: String) throws(WeightsError) {
