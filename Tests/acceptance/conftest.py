@@ -16,7 +16,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("RADIALOG_BINARIES", ROOT / ".build/release"))
-BUNDLE = ROOT / "models/radialog-demo"
+BUNDLE = pathlib.Path(os.environ.get("RADIALOG_BUNDLE", ROOT / "models/radialog-demo"))
 FILMS = ROOT / "fixtures/films"
 CORPUS = pathlib.Path(os.environ.get("RADIALOG_CORPUS", ROOT.parent / "shared/corpus"))
 PASSWORD = "correct horse battery"
@@ -113,6 +113,14 @@ class Daemon:
             arguments += ["--text-file", str(file)]
         return self.ctl(*arguments, stdin=PASSWORD + "\n", expect=expect)
 
+    def dcmsend(self, *files):
+        """DCMTK's other sender, which negotiates whatever the files need; all must be stored."""
+        result = subprocess.run(["dcmsend", "-v", "-aec", "RADIALOGD", "127.0.0.1", str(self.port), *map(str, files)],
+                                capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stdout + result.stderr
+        stored = [line for line in (result.stdout + result.stderr).splitlines() if "with status SUCCESS" in line]
+        assert stored, result.stdout + result.stderr
+
     def storescu(self, *files, called="RADIALOGD", calling="STORESCU", options=()):
         """DCMTK's sender. Returns its exit status and what it printed."""
         result = subprocess.run(
@@ -176,6 +184,8 @@ class MLLPServer:
                         connection.sendall(b"\x0b" + reply + b"\x1c\r")
 
     def close(self):
+        # A thread that sits in accept() would keep a merely closed socket listening.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 

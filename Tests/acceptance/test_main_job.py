@@ -42,7 +42,7 @@ def finished(make_daemon, mllp_server, storescp):
     daemon = make_daemon(destinations(server, archive_port)).start()
     daemon.add_user()
     status, output = daemon.storescu(FILMS / "chest-pa.dcm")
-    assert status == 0 and "0x0000: Success" in output, output
+    assert status == 0 and "Received Store Response (Success)" in output, output
     (study, summary), = daemon.settled(1).items()
     assert summary["state"] == "drafted", summary
     shown = daemon.json("study", "show", study)

@@ -29,9 +29,7 @@ def associate(daemon, contexts, called="RADIALOGD", calling="PYNETDICOM"):
 def test_every_fixture_film_ends_as_a_draft_or_with_a_coded_reason(make_daemon):
     daemon = make_daemon().start()
     films = sorted(FILMS.glob("*.dcm"))
-    result = subprocess.run(["dcmsend", "-v", "-aec", "RADIALOGD", "127.0.0.1", str(daemon.port), *map(str, films)],
-                            capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    daemon.dcmsend(*films)
     expected = {pydicom.dcmread(f, stop_before_pixels=True).StudyInstanceUID for f in films}
     studies = daemon.settled(len(expected))
     assert set(studies) == expected
@@ -46,9 +44,7 @@ def test_the_real_films_of_the_corpus_each_end_as_a_draft_or_with_a_coded_reason
     folder = corpus("A_chest_xray", "dicom")
     daemon = make_daemon().start()
     films = sorted(folder.rglob("*.dcm"))
-    result = subprocess.run(["dcmsend", "-v", "-aec", "RADIALOGD", "127.0.0.1", str(daemon.port), *map(str, films)],
-                            capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    daemon.dcmsend(*films)
     expected = {pydicom.dcmread(f, stop_before_pixels=True).StudyInstanceUID for f in films}
     studies = daemon.settled(len(expected), timeout=300)
     assert set(studies) == expected
@@ -137,13 +133,16 @@ def test_a_silent_peer_does_not_keep_others_waiting(make_daemon):
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
-def test_pynetdicom_objects_are_stored_bit_for_bit(make_daemon, syntax):
+def test_pynetdicom_objects_are_stored_bit_for_bit(make_daemon, tmp_path, syntax):
     daemon = make_daemon().start()
     dataset = film()
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         dataset.decompress()
-    dataset.file_meta.TransferSyntaxUID = syntax
     from pynetdicom.dsutils import encode
+    file = tmp_path / "film.dcm"
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(file, implicit_vr=syntax.is_implicit_VR, little_endian=True)
+    dataset = pydicom.dcmread(file)
     sent = encode(dataset, syntax.is_implicit_VR, True)
     association = associate(daemon, [(dataset.SOPClassUID, [syntax])])
     assert association.send_c_store(dataset).Status == 0x0000

@@ -91,8 +91,8 @@ public struct AssociationRejection: Sendable, Hashable, CustomStringConvertible 
 /// What the daemon does with objects. Called on the association's own thread, several at once: every call may block.
 public protocol ReceivedObjectHandler: Sendable {
     /// Asked for every durable object. Returns `.success` only when the queue's row is committed: the peer's copy may be
-    /// gone a moment later. On any other status the file is removed, unless the handler moved it (`Spool.quarantine`).
-    /// For a duplicate that is answered `.success` the handler removes the second file itself (`Spool.remove`).
+    /// gone a moment later. From here on the file is the handler's: of an object it refuses, and of a duplicate, it removes
+    /// the file (`Spool.remove`), but only once it is sure that no row names it.
     func objectReceived(_ object: ReceivedObject) -> StoreStatus
 
     /// Told after an object was refused; nothing of it is left.

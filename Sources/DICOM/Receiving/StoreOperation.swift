@@ -107,11 +107,6 @@ struct StoreOperation {
             return Answer(status: status)
         }
         service.event(.warning, "object refused by the queue", request, metadata)
-        do throws(ReceivingError) {
-            try service.spool.remove(path)
-        } catch {
-            service.event(.error, "a refused object could not be removed", request, ["error": error.description])
-        }
         return Answer(status: status, comment: "not queued")
     }
 

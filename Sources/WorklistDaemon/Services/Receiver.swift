@@ -21,20 +21,32 @@ struct Receiver: ReceivedObjectHandler {
                 "bytes": "\(object.bytes)", "peer": "\(object.callingAETitle)",
                 "flags": "\(object.flags.map(\.rawValue).sorted().joined(separator: ","))",
             ])
-            if !outcome.keepsFile { removeSecondFile(object.path) }
+            if !outcome.keepsFile { removeFile(object.path) }
             return .success
         } catch {
             log.error("object not stored: the queue refused it", metadata: ["sop": "\(object.instance.sopInstanceUID)", "error": "\(error)"])
-            return error.consequence == .retry ? .outOfResources : .cannotUnderstand
+            return afterFailure(error, object)
         }
     }
 
-    /// A duplicate's file. If it cannot be removed now, the sweep of the next start does: no row knows it.
-    private func removeSecondFile(_ path: String) {
+    /// A commit may have reached the disk although it was reported as failed. Only when the queue says that no row names the
+    /// file is it removed; when the queue cannot say, the file stays for the sweep of the next start.
+    private func afterFailure(_ failure: QueueError, _ object: ReceivedObject) -> StoreStatus {
+        do throws(QueueError) {
+            if try queue.isKnownObjectPath(object.path) { return .success }
+            removeFile(object.path)
+        } catch {
+            log.error("a refused object's file is kept: the queue does not say whether it knows it", metadata: ["error": "\(error)"])
+        }
+        return failure.consequence == .retry ? .outOfResources : .cannotUnderstand
+    }
+
+    /// A file that no row names. If it cannot be removed now, the sweep of the next start does.
+    private func removeFile(_ path: String) {
         do throws(ReceivingError) {
             try spool.remove(path)
         } catch {
-            log.warning("a duplicate's file could not be removed", metadata: ["error": "\(error)"])
+            log.warning("a file that no row names could not be removed", metadata: ["error": "\(error)"])
         }
     }
 
