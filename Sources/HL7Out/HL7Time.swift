@@ -9,8 +9,8 @@ package enum HL7Time {
         var time = tm()
         var clock = time_t(seconds)
         gmtime_r(&clock, &time)
-        let parts = [(Int(time.tm_year) + 1900, 4), (Int(time.tm_mon) + 1, 2), (Int(time.tm_mday), 2), (Int(time.tm_hour), 2), (Int(time.tm_min), 2), (Int(time.tm_sec), 2)]
-        return parts.map { padded($0.0, to: $0.1) }.joined() + "+0000"
+        let twoDigits = [time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec]
+        return padded(Int(time.tm_year) + 1900, to: 4) + twoDigits.map { padded(Int($0), to: 2) }.joined() + "+0000"
     }
 
     /// From DICOM's DA, TM and time zone offset; as precise as they are, empty without a valid date.
