@@ -9,8 +9,8 @@ final class ScriptedReceiver: Sendable {
         case send([UInt8])
         /// One `send` a byte.
         case sendBytewise([UInt8])
-        /// A byte of this now and then, until the other side has had enough.
-        case trickle(UInt8)
+        /// Until the test signals.
+        case wait(DispatchSemaphore)
         case close
         /// Reads nothing more, and closes when the receiver goes.
         case stall
@@ -89,7 +89,7 @@ final class ScriptedReceiver: Sendable {
             switch step {
             case .send(let bytes): send(bytes, on: connection)
             case .sendBytewise(let bytes): for byte in bytes { send([byte], on: connection) }
-            case .trickle(let byte): while send([byte], on: connection) { usleep(2000) }
+            case .wait(let semaphore): semaphore.wait()
             case .close:
                 shutdownOnly(connection)
                 return false
@@ -99,9 +99,9 @@ final class ScriptedReceiver: Sendable {
         return true
     }
 
-    @discardableResult
-    private func send(_ bytes: [UInt8], on connection: Int32) -> Bool {
-        Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    /// The other side may have gone: what it makes of that is what a test looks at.
+    private func send(_ bytes: [UInt8], on connection: Int32) {
+        _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     /// The number stays ours until `stop`: no other test's file gets it.
