@@ -53,8 +53,8 @@ def loss_of(net, image_tokens, batch, before):
     return F.cross_entropy(logits.float(), ids[:, 1:][where])
 
 
-def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True):
-    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`."""
+def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, keep=None):
+    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`. `keep(step)` runs every 100 steps."""
     rng = np.random.default_rng(seed)
     sequencer = samples.Sequencer(tokenizer)
     parameters = [*net.parameters(), *image_module.parameters()]
@@ -77,6 +77,8 @@ def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed
         optimiser.step()
         schedule.step()
         running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
+        if keep and step % 100 == 99:
+            keep(step)
         if step % 25 == 0:
             log(f"{name} step {step}/{steps} loss {running:.4f} {time.time() - start:.0f}s")
 

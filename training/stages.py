@@ -1,6 +1,7 @@
 """The stages of one training run. Each keeps its result in the work folder and is skipped when that is there."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,8 +24,8 @@ SEED = 20261122
 VERSION = "1.0.0"
 FILMS = {"trunk": 9000, "language": 3000, "validation": 600}
 TRUNK_EPOCHS = 3
-IDEAL_STEPS = 1000
-REAL_STEPS = 800
+IDEAL_STEPS = 450
+REAL_STEPS = 700
 
 
 def log(text):
@@ -123,8 +124,10 @@ def language_on_real_features(work):
     new = slice(FILMS["trunk"], None)
     truths, ideals = truths + truths[new], torch.cat([ideals, ideals[new]])
     language.fit_alignment(alignment, oracle, features, ideals, SEED + 2, log=log)
-    language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 3, REAL_STEPS, 1.2e-3, log=log, name="real")
-    torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, path)
+    save = lambda to: torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, to)
+    language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 3, REAL_STEPS, 1.2e-3, log=log, name="real",
+                   keep=lambda step: save(work / "language-partial.pt"))
+    save(path)
 
 
 def write_bundle(work, folder):
@@ -139,4 +142,4 @@ def write_bundle(work, folder):
                   "texts": "synthetic, from the same facts as the films", "pytorch": torch.__version__}
     bundle.write(folder, classifier, alignment, net, work / "tokenizer.model", kept["thresholds"], provenance, "radialog-demo", VERSION,
                  "Small RaDialog trained on synthetic films only. It shows that the program works and must never be used on a patient.")
-    log(f"bundle written to {folder}: {sum(f.stat().st_size for f in folder.iterdir()) / 1e6:.1f} MB")
+    log(f"bundle written to {folder}: {sum(f.stat().st_size for f in Path(folder).iterdir()) / 1e6:.1f} MB")
