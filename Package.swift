@@ -45,7 +45,7 @@ let package = Package(
         // The model: kernels in C, the forward pass in Swift.
         .target(
             name: "CKernels", cSettings: kernelSettings,
-            linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("m")]),
+            linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CJPEG", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("jpeg")]),
         .target(
             name: "RaDialogPipeline",
@@ -102,9 +102,10 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(name: "radialog-decode", dependencies: ["CDCMTK"], swiftSettings: swiftSettings),
 
+        .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
         .testTarget(
-            name: "PipelineTests", dependencies: ["RaDialogPipeline"], exclude: ["python"], swiftSettings: swiftSettings),
-        .testTarget(name: "DICOMTests", dependencies: ["DICOM", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
+            name: "PipelineTests", dependencies: ["RaDialogPipeline", "CKernels", "COpenBLAS", "ReportModel"], exclude: ["python"], swiftSettings: swiftSettings),
+        .testTarget(name: "DICOMTests", dependencies: ["DICOM", "ReportModel", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),
         .testTarget(name: "HL7OutTests", dependencies: ["HL7Out"], swiftSettings: swiftSettings),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),

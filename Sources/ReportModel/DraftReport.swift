@@ -30,7 +30,7 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
     public var bundleSHA256: String
     /// Version of this program.
     public var build: String
-    /// The arithmetic path, for example "openblas-SkylakeX": other paths may differ in the last bit.
+    /// The arithmetic path, for example "fp32-fma+avx512".
     public var arithmetic: String
     /// The image that was read; nil for a file outside the queue.
     public var sopInstanceUID: String?

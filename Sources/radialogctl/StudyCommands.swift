@@ -4,7 +4,7 @@ import ReportModel
 public import ReportQueue
 
 struct StudyCommands: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "study", abstract: "Studies and their drafts.", subcommands: [List.self, Show.self])
+    static let configuration = CommandConfiguration(commandName: "study", abstract: "Studies and their drafts.", subcommands: [List.self, Show.self, Release.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists studies, newest first.")
@@ -68,6 +68,27 @@ struct StudyCommands: ParsableCommand {
                 Output.print("Report     version \(report.version), \(report.state.rawValue): \(MachineText.unreviewedMark)")
             }
             Output.print("\n\(report.text)")
+        }
+    }
+}
+
+extension StudyCommands {
+    struct Release: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Says that the identity of a study in doubt is right: it is drafted then.",
+            discussion: "A study without Patient ID, or whose patient contradicts what is known, waits for this. The daemon never merges patients.")
+        @OptionGroup var common: CommonOptions
+        @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
+        @Option(help: ArgumentHelp("Who says so: a radiologist or an admin.", valueName: "U")) var user: String
+        @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+        func run() throws {
+            let queue = try common.queue()
+            let uid = try queue.studyInstanceUID(for: study)
+            let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
+            let person = try queue.authenticate(user: user, password: password)
+            try queue.releaseIdentity(study: uid, by: person)
+            Output.print("identity of \(uid) confirmed by \(person.personName) (\(user))")
         }
     }
 }

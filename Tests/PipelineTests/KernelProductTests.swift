@@ -152,7 +152,7 @@ struct KernelProductTests {
         }
     }
 
-    private func makeLinear(_ size: Product, _ weights: [Float], bias: [Float]?) throws -> Linear {
+    func makeLinear(_ size: Product, _ weights: [Float], bias: [Float]?) throws -> Linear {
         try Linear(
             outputs: size.outputs, inputs: size.inputs, bias: bias.map { FloatTensor(shape: [size.outputs], values: $0) }
         ) { output, row in

@@ -2,10 +2,10 @@ import Foundation
 
 /// The Python with the reference libraries, and the corpus: both come from outside and may be absent.
 enum Oracle {
-    /// RADIALOG_PYTHON: an interpreter with NumPy, Pillow, torchvision, pydicom and sentencepiece.
+    /// RADIALOG_PYTHON: an interpreter with NumPy, Pillow, pydicom and sentencepiece; with torchvision, its answers are compared too.
     static let python = ProcessInfo.processInfo.environment["RADIALOG_PYTHON"].flatMap { $0.isEmpty ? nil : $0 }
     static let hasPython = python != nil
-    static let needsPython = "RADIALOG_PYTHON does not name a Python with Pillow, torchvision and sentencepiece"
+    static let needsPython = "RADIALOG_PYTHON does not name a Python with Pillow and sentencepiece"
 
     /// RADIALOG_CORPUS, or ../shared/corpus beside the checkout.
     static let corpus: String? = {

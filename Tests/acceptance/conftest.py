@@ -185,7 +185,8 @@ class MLLPServer:
 
     def close(self):
         # A thread that sits in accept() would keep a merely closed socket listening.
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 

@@ -32,7 +32,7 @@ def test_sigkill_loses_nothing_acknowledged_and_leaves_no_study_stuck(make_daemo
             ae = AE()
             ae.add_requested_context(template.SOPClassUID, template.file_meta.TransferSyntaxUID)
             ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = 5
-            association = ae.associate("127.0.0.1", daemon.port)
+            association = ae.associate("127.0.0.1", daemon.port, ae_title="RADIALOGD")
             while association.is_established and not stop.is_set():
                 template.StudyInstanceUID, template.SeriesInstanceUID = generate_uid(), generate_uid()
                 template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = generate_uid()

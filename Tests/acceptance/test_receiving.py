@@ -9,7 +9,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, CTImageStorage, Explici
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from conftest import FILMS, corpus, wait_until
+from conftest import FILMS, PASSWORD, corpus, wait_until
 
 
 def film(**changes):
@@ -171,4 +171,18 @@ def test_a_late_object_reopens_the_study(make_daemon):
         return shown["state"] == "drafted" and shown["report"]["version"] >= 2 and shown
 
     wait_until(redrafted, what="a second draft, as nobody had opened the first")
+    daemon.stop()
+
+
+def test_a_study_without_patient_id_waits_for_a_human(make_daemon):
+    daemon = make_daemon().start()
+    daemon.add_user()
+    nameless = film(PatientID="")
+    association = associate(daemon, [(nameless.SOPClassUID, [nameless.file_meta.TransferSyntaxUID])])
+    assert association.send_c_store(nameless).Status == 0x0000
+    association.release()
+    (study, summary), = daemon.settled(1).items()
+    assert summary["no_draft_reason"] == "missing-patient-id"
+    daemon.ctl("study", "release", study, "--user", "reader", "--password-stdin", stdin=PASSWORD + "\n")
+    wait_until(lambda: daemon.studies()[study]["state"] == "drafted", what="the draft after the release")
     daemon.stop()

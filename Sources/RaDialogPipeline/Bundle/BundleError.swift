@@ -16,6 +16,8 @@ public enum BundleError: Error, CustomStringConvertible {
             "cannot read the model bundle at \(path): \(reason)"
         case .badManifest(let path, let key, let reason):
             "\(path): \(key.isEmpty ? "" : "\(key): ")\(reason)"
+        case .missingFile(let directory, "manifest.json"):
+            "\(directory) is no model bundle: it has no manifest.json; name the folder that holds one"
         case .missingFile(let directory, let file):
             "model bundle \(directory) has no file \(file), which its manifest names; install the bundle again"
         case .unexpectedFile(let directory, let file):

@@ -16,8 +16,12 @@ import sys
 
 import numpy as np
 import PIL
-import torchvision.transforms as T
 from PIL import Image
+
+try:  # Three gigabytes with PyTorch: where it is there, its own answers are compared too.
+    import torchvision.transforms as T
+except ImportError:
+    T = None
 
 try:
     import cv2
@@ -110,7 +114,7 @@ def resize(image):
     longer = int(SHORTER * max(width, height) / min(width, height))
     size = (SHORTER, longer) if width <= height else (longer, SHORTER)
     resized = image.resize((size[0], height), Image.BILINEAR).resize(size, Image.BILINEAR)
-    if height < 2 * width or PIL.__version__ < "13":
+    if T and (height < 2 * width or PIL.__version__ < "13"):
         assert np.array_equal(np.asarray(resized), np.asarray(T.Resize(SHORTER)(image)))
     return resized
 
@@ -123,7 +127,16 @@ def crops(rendered):
     array *= 255
     image = Image.fromarray(array.astype(np.uint8)).convert("L")
     image = resize(image)
-    return [T.Compose([T.CenterCrop(side), T.ToTensor()])(image).numpy()[0] for side in (ENCODER, CLASSIFIER)]
+    return [crop(image, side) for side in (ENCODER, CLASSIFIER)]
+
+
+def crop(image, side):
+    """torchvision's CenterCrop (its offsets, rounded half to even) and ToTensor."""
+    left, top = (int(round((length - side) / 2.0)) for length in image.size)
+    cropped = np.asarray(image)[top : top + side, left : left + side].astype(np.float32) / np.float32(255)
+    if T:
+        assert np.array_equal(cropped, T.Compose([T.CenterCrop(side), T.ToTensor()])(image).numpy()[0])
+    return cropped
 
 
 def write(out, index, case, values):
