@@ -86,7 +86,7 @@ import Testing
 
     @Test func `a folder that is none or has no manifest is refused`() throws {
         let folder = try ScratchFolder()
-        #expect(refusal(folder)?.contains("no file manifest.json") == true)
+        #expect(refusal(folder)?.contains("no manifest.json") == true)
         #expect(throws: BundleError.self) { try ModelBundle.open(folder.path + "/nothing") }
         try folder.write([UInt8](repeating: 0x20, count: (1 << 20) + 1), as: "manifest.json")
         #expect(refusal(folder)?.contains("more than the 1048576") == true)
