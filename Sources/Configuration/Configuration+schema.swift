@@ -93,8 +93,8 @@ extension Configuration {
         defer { section.finish() }
         return Report(
             organization: section.string(
-                "organization", default: "radialogd", allowed: "1 to 64 characters, without backslash and control characters",
-                where: { (1...64).contains($0.count) && isLongString($0) }))
+                "organization", default: "", allowed: "up to 64 characters, without backslash and control characters",
+                where: { $0.isEmpty || ($0.count <= 64 && isLongString($0)) }))
     }
 
     private static func audit(_ section: SectionReader) -> Audit {

@@ -92,7 +92,7 @@ public struct Configuration: Sendable, Equatable {
 
     /// `[report]`: what stands in documents.
     public struct Report: Sendable, Equatable {
-        /// Verifying Organization (0040,A027) of a signature whose user has none of their own.
+        /// Verifying Organization (0040,A027) of a signature whose user has none of their own. Empty: the study's Institution Name.
         public var organization: String
     }
 

@@ -1,3 +1,5 @@
+internal import ReportModel
+
 /// The keys of `[[destination]]`. Each kind has its own; a key of another kind is unknown here.
 extension Configuration {
     static func destinations(_ sections: [SectionReader], ownAETitle: String) -> [Destination] {
@@ -53,7 +55,7 @@ extension Destination.HL7Endpoint {
         port = section.integer("port", default: nil, in: 1...65535)
         connectTimeout = section.duration("connect_timeout", default: .seconds(10), in: .milliseconds(100)...(.seconds(300)))
         ackTimeout = section.duration("ack_timeout", default: .seconds(60), in: .milliseconds(100)...(.seconds(3600)))
-        format = Destination.HL7Format(reading: section, isSent: true)
+        format = ORUProfile(reading: section, isSent: true)
     }
 }
 
@@ -72,28 +74,14 @@ extension Destination.FolderEndpoint {
     init(reading section: SectionReader) {
         path = section.filePath("path", default: nil, allowed: "the path of a folder that exists and that the daemon may write in")
         documents = section.choices("documents", default: [.oru, .sr])
-        format = Destination.HL7Format(reading: section, isSent: false)
+        format = ORUProfile(reading: section, isSent: false)
     }
 }
 
-extension Destination.HL7Format {
-    /// Stands where a problem was reported.
-    init() {
-        version = .v2_5_1
-        charset = .utf8
-        textType = .tx
-        processingID = .production
-        draftStatus = .resultsStored
-        acknowledgement = .original
-        isArchive = false
-        sendingApplication = ""
-        sendingFacility = ""
-        receivingApplication = ""
-        receivingFacility = ""
-    }
-
+extension ORUProfile {
     /// - Parameter isSent: over MLLP; a file is not acknowledged.
     init(reading section: SectionReader, isSent: Bool) {
+        self.init()
         version = section.choice("hl7_version", default: .v2_5_1) ?? .v2_5_1
         charset = section.choice("charset", default: .utf8) ?? .utf8
         textType = section.choice("text_type", default: .tx) ?? .tx

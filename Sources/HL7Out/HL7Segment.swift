@@ -1,3 +1,4 @@
+internal import ReportModel
 /// One segment that is being written: fields by their number in the standard, in their escaped form.
 package struct HL7Segment: Sendable, Equatable {
     package let name: String

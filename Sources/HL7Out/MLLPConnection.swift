@@ -1,3 +1,4 @@
+internal import ReportModel
 import Synchronization
 
 /// One open connection to a receiver, and the exchange of one message on it.

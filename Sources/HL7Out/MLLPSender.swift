@@ -1,3 +1,4 @@
+public import ReportModel
 import Synchronization
 
 /// Sends messages to one receiver, one at a time. Blocks the calling thread; any thread, calls are serialised.

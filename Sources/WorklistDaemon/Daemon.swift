@@ -72,6 +72,8 @@ public struct Daemon: Sendable {
             while signal.pause(.seconds(3600)) {}
             scp.stop()
             log.notice("receiving stopped")
+            try queue.recordAudit(AuditEvent(
+                code: .applicationActivity, type: "daemon-stop", action: .execute, actor: AuditEvent.daemon, object: Build.version))
             withExtendedLifetime(state) {}
         })
         services.append(BlockingService(name: "watchdog") { watchdog.run(until: $0) })

@@ -40,8 +40,8 @@ struct ExportCommand: ParsableCommand {
         try Output.write(bytes, to: output)
     }
 
-    private func hl7Format(_ configuration: Configuration) throws -> Destination.HL7Format? {
-        guard let destination else { return nil }
+    private func hl7Format(_ configuration: Configuration) throws -> ORUProfile {
+        guard let destination else { return ORUProfile() }
         switch configuration.destinations.first(where: { $0.name == destination })?.endpoint {
         case .hl7(let endpoint): return endpoint.format
         case .folder(let endpoint): return endpoint.format

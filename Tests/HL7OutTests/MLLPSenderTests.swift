@@ -1,3 +1,4 @@
+import ReportModel
 import Dispatch
 import HL7Out
 import Synchronization

@@ -34,7 +34,7 @@ struct HL7Sender: DestinationSender {
         self.documents = documents
         connection = MLLPSender(
             host: endpoint.host, port: endpoint.port, connectTimeout: endpoint.connectTimeout, ackTimeout: endpoint.ackTimeout,
-            acknowledgement: ORUProfile(endpoint.format).acknowledgement)
+            acknowledgement: endpoint.format.acknowledgement)
     }
 
     func send(_ delivery: ClaimedDelivery) -> SendOutcome {
@@ -62,7 +62,7 @@ struct DICOMSender: DestinationSender {
     func send(_ delivery: ClaimedDelivery) -> SendOutcome {
         let document: [UInt8]
         do {
-            document = try documents.bytes(of: delivery, as: .sr, hl7: nil)
+            document = try documents.bytes(of: delivery, as: .sr)
         } catch {
             return .cannotBeMade("\(error)")
         }
@@ -149,7 +149,7 @@ struct StoredDocuments: Sendable {
     /// Destination name: an ORU differs between receivers.
     let destination: String
 
-    func bytes(of delivery: ClaimedDelivery, as format: ReportDocuments.Format, hl7: Destination.HL7Format?) throws -> [UInt8] {
+    func bytes(of delivery: ClaimedDelivery, as format: ReportDocuments.Format, hl7: ORUProfile = ORUProfile()) throws -> [UInt8] {
         let kind: DocumentKind
         switch format {
         case .oru: kind = .oru
