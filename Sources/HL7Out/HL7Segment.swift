@@ -1,4 +1,5 @@
-internal import ReportModel
+package import ReportModel
+
 /// One segment that is being written: fields by their number in the standard, in their escaped form.
 package struct HL7Segment: Sendable, Equatable {
     package let name: String
