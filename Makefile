@@ -33,7 +33,7 @@ unit:
 	mkdir -p .build/test-output
 	RADIALOG_PYTHON=$(CURDIR)/.venv-test/bin/python RADIALOG_DECODE=$(CURDIR)/$(BINARIES)/radialog-decode \
 	RADIALOG_TEST_OUTPUT=$(CURDIR)/.build/test-output \
-	swift test -c release --skip-build
+	swift test -c release --skip-build --no-parallel
 
 acceptance:
 	RADIALOG_BINARIES=$(CURDIR)/$(BINARIES) RADIALOG_TEST_OUTPUT=$(CURDIR)/.build/test-output \

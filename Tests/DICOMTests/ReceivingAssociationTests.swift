@@ -1,4 +1,5 @@
 import DICOM
+import Dispatch
 import Foundation
 import Glibc
 import Testing
@@ -194,7 +195,7 @@ import Testing
         #expect(throws: (any Error).self) { try RawPeer(port: running.port) }
     }
 
-    @Test func `stopping lets a C-STORE in progress finish`() async throws {
+    @Test func `stopping lets a C-STORE in progress finish`() throws {
         let running = try RunningSCP { $0.stopGrace = .seconds(15) }
         let idle = try RawPeer.associated(port: running.port)
         let peer = try RawPeer.associated(port: running.port)
@@ -202,14 +203,19 @@ import Testing
         try peer.send(RawPeer.data(1, isCommand: true, isLast: true, RawPeer.storeRequest(film)))
         try peer.send(RawPeer.data(1, isCommand: false, isLast: false, Array(film.dataSet.prefix(100))))
         // The file in the spool says that the command was read: the association is no longer between messages.
-        while try running.incoming().isEmpty { await Task.yield() }
-        async let stopped: Void = Task.detached { running.scp.stop() }.value
+        while try running.incoming().isEmpty { sched_yield() }
+        // A thread of its own: the cooperative pool may be full of other tests' blocking calls.
+        let stopped = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            running.scp.stop()
+            stopped.signal()
+        }
         // The idle one is told first; from then on the stop is under way.
         #expect(try idle.receive()?.type == 0x07)
         try peer.send(RawPeer.data(1, isCommand: false, isLast: true, Array(film.dataSet.dropFirst(100))))
         #expect(try peer.status() == 0)
         #expect(try peer.receive()?.type == 0x07)
-        await stopped
+        stopped.wait()
         #expect(running.handler.received.count == 1)
     }
 
