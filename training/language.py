@@ -53,10 +53,10 @@ def loss_of(net, image_tokens, batch, before):
     return F.cross_entropy(logits.float(), ids[:, 1:][where])
 
 
-def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, keep=None):
+def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, keep=None, mix=samples.Mix()):
     """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`. `keep(step)` runs every 100 steps."""
     rng = np.random.default_rng(seed)
-    sequencer = samples.Sequencer(tokenizer)
+    sequencer = samples.Sequencer(tokenizer, mix)
     parameters = [*net.parameters(), *image_module.parameters()]
     decay = [p for p in parameters if p.dim() >= 2]
     optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0}], lr=peak, betas=(0.9, 0.98))

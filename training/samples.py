@@ -1,19 +1,32 @@
 """Token sequences: one report turn and several follow-ups that share it, each blind to the others."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 import config as c
 import dialogue
 import report
+import truth as truths
 
-BRANCHES = 5
-WEIGHTS = np.array([1, 1.2, 1, 1.2, 1, 1, 1, 1, 1, 1, 0.7, 1.3])  # in the order of dialogue.TASKS
+
+@dataclass
+class Mix:
+    """What one training phase asks for."""
+
+    branches: int = 5  # follow-ups of one report turn
+    correction: float = 1.0  # weight of each of the three correction tasks against the other nine
+    rewritten: float = 0.0  # share of samples whose report somebody else wrote: the follow-ups must read it, not the image
+
+    def weights(self):
+        each = np.array([self.correction if task.startswith("correction") else 1.0 for task in dialogue.TASKS])
+        return each / each.sum()
 
 
 class Sequencer:
-    def __init__(self, tokenizer):
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer, mix=Mix()):
+        self.tokenizer, self.mix = tokenizer, mix
         system, after = f"{c.SYSTEM} USER: {c.REPORT_INSTRUCTION} ASSISTANT:".split("<image>")
         self.before = [tokenizer.bos_id()] + tokenizer.encode(system)
         self.after_text = after
@@ -28,8 +41,11 @@ class Sequencer:
     def build(self, truth, findings, image_tokens, rng):
         """{ids, positions, branch, target mask}: image places hold id 0; branch 0 is the shared report turn."""
         variants = report.variants(rng)
+        rewritten = rng.random() < self.mix.rewritten
+        if rewritten:
+            truth = {**truths.draw(rng), "view": truth["view"]}
         pieces = [(self.before + [0] * image_tokens + self.tokenizer.encode(self.after_text.format(findings=findings)), False),
-                  (self.answer(report.report(truth["findings"], variants)), True)]
+                  (self.answer(report.report(truth["findings"], variants)), not rewritten)]
         ids, targets, branch = [], [], []
         for piece, wanted in pieces:
             ids += piece
@@ -37,8 +53,7 @@ class Sequencer:
         shared = len(ids)
         branch = [0] * shared
         positions = list(range(shared))
-        weights = WEIGHTS / WEIGHTS.sum()
-        for number, task in enumerate(rng.choice(len(dialogue.TASKS), BRANCHES, replace=False, p=weights), start=1):
+        for number, task in enumerate(rng.choice(len(dialogue.TASKS), self.mix.branches, replace=False, p=self.mix.weights()), start=1):
             turns = [dialogue.turn(dialogue.TASKS[task], rng, truth, variants)]
             if not dialogue.TASKS[task].startswith("correction") and rng.random() < 0.2:  # a longer conversation
                 other = rng.choice([i for i, t in enumerate(dialogue.TASKS) if not t.startswith("correction")])

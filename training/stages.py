@@ -16,6 +16,7 @@ import language
 import metrics
 import model
 import report
+import samples
 import tokenizer
 import truth
 import trunk
@@ -26,6 +27,8 @@ FILMS = {"trunk": 9000, "language": 3000, "validation": 600}
 TRUNK_EPOCHS = 3
 IDEAL_STEPS = 450
 REAL_STEPS = 700
+# After that, two phases for the corrections: (steps, mix).
+CORRECTION_PHASES = [(480, samples.Mix(branches=4, correction=3.75)), (500, samples.Mix(branches=6, correction=1.6, rewritten=0.6))]
 
 
 def log(text):
@@ -127,6 +130,9 @@ def language_on_real_features(work):
     save = lambda to: torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, to)
     language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 3, REAL_STEPS, 1.2e-3, log=log, name="real",
                    keep=lambda step: save(work / "language-partial.pt"))
+    for phase, (steps, mix) in enumerate(CORRECTION_PHASES):
+        language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 4 + phase, steps, 9e-4, log=log,
+                       name=f"corrections {phase + 1}", warm=30, keep=lambda step: save(work / "language-partial.pt"), mix=mix)
     save(path)
 
 
