@@ -59,20 +59,20 @@ def test_the_real_films_of_the_corpus_each_end_as_a_draft_or_with_a_coded_reason
 def test_associations_are_refused_with_the_right_reason(make_daemon):
     daemon = make_daemon('[[dicom.peer]]\nae_title = "MODALITY"\naddress = "127.0.0.1"\n'
                          '[[dicom.peer]]\nae_title = "ELSEWHERE"\naddress = "192.0.2.1"\n').start()
-    contexts = [(Verification, [ImplicitVRLittleEndian])]
 
+    # DCMTK's echoscu: pynetdicom loses a rejection that is there before its own thread has woken.
     def outcome(called, calling):
-        association = associate(daemon, contexts, called, calling)
-        if association.is_established:
-            association.release()
+        result = subprocess.run(["echoscu", "-aet", calling, "-aec", called, "127.0.0.1", str(daemon.port)],
+                                capture_output=True, text=True, timeout=60)
+        if result.returncode == 0:
             return "accepted"
-        rejection = association.acceptor.primitive
-        return (rejection.result, rejection.result_source, rejection.diagnostic)
+        return [line.partition(": ")[2] for line in (result.stdout + result.stderr).splitlines() if "Result:" in line or "Reason:" in line]
 
+    permanent = "Result: Rejected Permanent, Source: Service User"
     assert outcome("RADIALOGD", "MODALITY") == "accepted"
-    assert outcome("WRONG", "MODALITY") == (1, 1, 7)
-    assert outcome("RADIALOGD", "STRANGER") == (1, 1, 3)
-    assert outcome("RADIALOGD", "ELSEWHERE") == (1, 1, 3)
+    assert outcome("WRONG", "MODALITY") == [permanent, "Reason: Called AE Title Not Recognized"]
+    assert outcome("RADIALOGD", "STRANGER") == [permanent, "Reason: Calling AE Title Not Recognized"]
+    assert outcome("RADIALOGD", "ELSEWHERE") == [permanent, "Reason: Calling AE Title Not Recognized"]
     daemon.stop()
 
 
