@@ -1,26 +1,26 @@
 /// What is wrong with a JSON text, and where.
-struct JSONSyntaxError: Error {
-    var offset: Int
-    var reason: String
+package struct JSONSyntaxError: Error {
+    package var offset: Int
+    package var reason: String
 }
 
 /// A pull reader of JSON (RFC 8259) for formats of a fixed shape: the caller says what it expects next, so that depth and
 /// memory are the caller's, never the text's. Strict: UTF-8, no duplicate keys, no trailing commas, no comments.
-struct JSONReader {
-    enum Kind { case object, array, string, number, boolean, null }
+package struct JSONReader {
+    package enum Kind { case object, array, string, number, boolean, null }
 
     /// What one text may cost: keys of an object, bytes of a string. Far above what the formats hold.
     static let maximumMembers = 200_000
     static let maximumStringBytes = 1 << 20
 
     private let bytes: UnsafeRawBufferPointer
-    private(set) var offset = 0
+    package private(set) var offset = 0
 
     /// `bytes` has to outlive the reader.
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// What the next value is.
-    mutating func kind() throws(JSONSyntaxError) -> Kind {
+    package mutating func kind() throws(JSONSyntaxError) -> Kind {
         skipSpace()
         guard offset < bytes.count else { throw failure("the text ends where a value should be") }
         switch bytes[offset] {
@@ -35,7 +35,7 @@ struct JSONReader {
     }
 
     /// Reads an object; `member` has to read exactly the value that belongs to the key.
-    mutating func object(_ member: (inout JSONReader, String) throws(JSONSyntaxError) -> Void) throws(JSONSyntaxError) {
+    package mutating func object(_ member: (inout JSONReader, String) throws(JSONSyntaxError) -> Void) throws(JSONSyntaxError) {
         try expect(UInt8(ascii: "{"))
         if skip(UInt8(ascii: "}")) { return }
         var seen: Set<String> = []
@@ -50,14 +50,14 @@ struct JSONReader {
     }
 
     /// Reads an array; `element` has to read exactly one value.
-    mutating func array(_ element: (inout JSONReader) throws(JSONSyntaxError) -> Void) throws(JSONSyntaxError) {
+    package mutating func array(_ element: (inout JSONReader) throws(JSONSyntaxError) -> Void) throws(JSONSyntaxError) {
         try expect(UInt8(ascii: "["))
         if skip(UInt8(ascii: "]")) { return }
         repeat { try element(&self) } while skip(UInt8(ascii: ","))
         try expect(UInt8(ascii: "]"))
     }
 
-    mutating func string() throws(JSONSyntaxError) -> String {
+    package mutating func string() throws(JSONSyntaxError) -> String {
         try expect(UInt8(ascii: "\""))
         let start = offset
         // The common case: nothing to unescape, one validation over the bytes in place.
@@ -82,20 +82,20 @@ struct JSONReader {
         return text
     }
 
-    mutating func boolean() throws(JSONSyntaxError) -> Bool {
+    package mutating func boolean() throws(JSONSyntaxError) -> Bool {
         skipSpace()
         if skipWord("true") { return true }
         if skipWord("false") { return false }
         throw failure("true or false expected")
     }
 
-    mutating func null() throws(JSONSyntaxError) {
+    package mutating func null() throws(JSONSyntaxError) {
         skipSpace()
         guard skipWord("null") else { throw failure("null expected") }
     }
 
     /// The text of a number, checked against the grammar.
-    mutating func number() throws(JSONSyntaxError) -> String {
+    package mutating func number() throws(JSONSyntaxError) -> String {
         skipSpace()
         let start = offset
         _ = skipByte(UInt8(ascii: "-"))
@@ -110,19 +110,19 @@ struct JSONReader {
     }
 
     /// A number that is a non-negative whole one and fits.
-    mutating func natural() throws(JSONSyntaxError) -> Int {
+    package mutating func natural() throws(JSONSyntaxError) -> Int {
         let text = try number()
         guard let value = Int(text), value >= 0 else { throw failure("\(text) is not a whole number from 0 to \(Int.max)") }
         return value
     }
 
     /// Only white space may be left.
-    mutating func end() throws(JSONSyntaxError) {
+    package mutating func end() throws(JSONSyntaxError) {
         skipSpace()
         guard offset == bytes.count else { throw failure("something follows the end of the text") }
     }
 
-    func failure(_ reason: String) -> JSONSyntaxError { JSONSyntaxError(offset: offset, reason: reason) }
+    package func failure(_ reason: String) -> JSONSyntaxError { JSONSyntaxError(offset: offset, reason: reason) }
 
     // MARK: -
 

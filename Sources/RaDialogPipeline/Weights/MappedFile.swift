@@ -11,6 +11,8 @@ package final class MappedFile: Sendable {
     package let count: Int
     /// Start of the mapping. Immutable memory, unmapped in deinit and nowhere else.
     private nonisolated(unsafe) let base: UnsafeRawPointer?
+    /// False for `init(path:count:fill:)`: its pages have no file to come back from.
+    private let isFile: Bool
 
     /// Every byte of the file. Valid while `self` lives: whoever keeps the pointer keeps the file.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
@@ -38,6 +40,7 @@ package final class MappedFile: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .cannotRead(path: path, reason: "it is not a regular file") }
         self.path = path
+        isFile = true
         count = Int(status.st_size)
         guard count > 0 else {
             base = nil
@@ -48,6 +51,41 @@ package final class MappedFile: Sendable {
             throw .cannotRead(path: path, reason: "mmap of \(count) bytes: " + Self.text(errno))
         }
         base = UnsafeRawPointer(address)
+    }
+
+    /// `count` bytes of its own memory instead of a file's, filled by `fill`, which gets them zeroed: for a tensor that does not lie in one
+    /// piece in the file at `path`.
+    package init(path: String, count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) throws(WeightsError) {
+        self.path = path
+        self.count = count
+        isFile = false
+        guard count > 0 else {
+            base = nil
+            return
+        }
+        let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let address, address != MAP_FAILED else {
+            throw .cannotRead(path: path, reason: "\(count) bytes of memory: " + Self.text(errno))
+        }
+        base = UnsafeRawPointer(address)
+        fill(UnsafeMutableRawBufferPointer(start: address, count: count))
+    }
+
+    /// Tells the system that `part` of `bytes` will not be read soon, so that it stops counting as resident. Reading it again is allowed and
+    /// reads the file again.
+    package func discard(_ part: UnsafeRawBufferPointer) { advise(part, MADV_DONTNEED) }
+
+    /// Tells the system that `part` of `bytes` will be read next, so that it reads ahead.
+    package func prefetch(_ part: UnsafeRawBufferPointer) { advise(part, MADV_WILLNEED) }
+
+    /// Advice is about whole pages: those that hold any byte of `part` (a neighbour's page that goes comes back when it is read).
+    private func advise(_ part: UnsafeRawBufferPointer, _ advice: Int32) {
+        guard isFile, let base, let start = part.baseAddress, start >= base, part.count > 0, start + part.count <= base + count else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = Int(bitPattern: start) / page * page
+        guard let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        // Advice may be ignored; so may its refusal.
+        _ = madvise(address, Int(bitPattern: start) + part.count - first, advice)
     }
 
     deinit {

@@ -36,6 +36,14 @@ package struct TensorView: @unchecked Sendable {  // immutable mapped memory, ke
     package let owner: MappedFile
 
     package var count: Int { bytes.count / type.bytesPerElement }
+
+    package init(name: String, type: TensorType, shape: [Int], bytes: UnsafeRawBufferPointer, owner: MappedFile) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+        self.owner = owner
+    }
 }
 
 /// Tensors by name: safetensors today, GGUF as a second conformer.
