@@ -1,0 +1,73 @@
+/// What one sentence says of each anatomy it names: "the heart size and mediastinal contours are normal", "borderline heart".
+struct Judgements {
+    /// By the anatomy's first token; absent where nothing was said.
+    private(set) var byMention: [Int: Judgement] = [:]
+
+    /// - Parameter scopes: a judgement that is denied ("not enlarged") or doubted ("may be enlarged") turns.
+    init(_ sentence: AnalyzedSentence, scopes: Scopes) {
+        var pending: [Int] = []
+        /// "normal" in "normal heart size and mediastinal contours": said before anything it could be said of.
+        var inFront: Judgement?
+        var index = 0
+        while index < sentence.tokens.count {
+            if let mention = sentence.mentionStart[index], !mention.isStatement {
+                if mention.isAnatomy {
+                    if pending.contains(where: { byMention[$0] != nil }) { pending.removeAll() }
+                    pending.append(index)
+                    if let inFront { byMention[index] = inFront }
+                }
+                index += mention.count
+                continue
+            }
+            guard let span = sentence.cueStart[index] else {
+                switch sentence.tokens[index].kind {
+                case .comma: pending.removeAll { byMention[$0] != nil && byMention[$0] != .stable }
+                case .dash:
+                    pending = []
+                    inFront = nil
+                default: break
+                }
+                index += 1
+                continue
+            }
+            switch span.cue {
+            case .judgement(let word): say(Self.turned(word, at: index, scopes))
+            case .clearOf: say(.normal)
+            case .stop, .with:
+                pending = pending.filter { byMention[$0] == nil || byMention[$0] == .stable }
+                inFront = nil
+            case .verb, .perceived: inFront = nil
+            default: break
+            }
+            index += span.count
+        }
+
+        func say(_ judgement: Judgement?) {
+            guard let judgement else { return }
+            guard !pending.isEmpty else {
+                inFront = judgement
+                return
+            }
+            for subject in pending {
+                switch (byMention[subject], judgement) {
+                case (nil, _), (.stable, _): byMention[subject] = judgement
+                case (.normal, .enlarged), (.normal, .borderline): byMention[subject] = .borderline
+                case (.borderline, _), (.normal, _), (.enlarged, _), (.unclear, _): break
+                }
+            }
+        }
+    }
+
+    /// nil: the words say nothing ("no longer stable").
+    private static func turned(_ word: Judgement, at index: Int, _ scopes: Scopes) -> Judgement? {
+        if scopes.isDenied[index] {
+            switch word {
+            case .enlarged, .borderline: return .normal
+            case .normal: return .enlarged
+            case .stable, .unclear: return nil
+            }
+        }
+        if scopes.isDoubted[index] && word == .enlarged { return .borderline }
+        return word
+    }
+}
