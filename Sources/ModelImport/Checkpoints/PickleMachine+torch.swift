@@ -15,7 +15,9 @@ extension PickleMachine {
         }
         switch globals[Int(global)] {
         case .dictionary: return try dictionary(items, global)
-        case .size: return items.first ?? (try node(.tuple, []))
+        case .size: 
+            if let sizes = items.first { return sizes }
+            return try node(.tuple, [])
         case .rebuildTensor: return try rebuildTensor(items, global, type: nil)
         case .rebuildTensorV3:
             guard items.count >= 7 else { throw bad(global) }

@@ -1,4 +1,4 @@
-import RaDialogPipeline
+package import RaDialogPipeline
 
 /// Where a tensor's numbers lie in a checkpoint, checked against the file.
 package struct StoredTensor: Sendable, Equatable {
@@ -15,6 +15,7 @@ package struct StoredTensor: Sendable, Equatable {
 
     /// Row-major without gaps: the bytes in the file are the tensor.
     package var isContiguous: Bool {
+        if byteCount == 0 { return true }
         var expected = 1
         for (size, stride) in zip(shape, strides).reversed() where size != 1 {
             if stride != expected { return false }
@@ -29,19 +30,17 @@ package struct StoredTensor: Sendable, Equatable {
     static let copyAllowance = 16 << 20
 
     /// - Parameter storage: where the storage lies in the file, in bytes.
-    /// - Returns: nil with a reason where the tensor does not lie within the storage.
+    /// - Throws: where the tensor does not lie within the storage. No elements lie anywhere.
     init(_ tensor: PickledTensor, storage: Range<Int>) throws(TensorFault) {
         let size = tensor.type.bytesPerElement
-        var count = 1
+        var bytes = size
         for side in tensor.shape {
-            let (product, overflow) = count.multipliedReportingOverflow(by: side)
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: side)
             guard !overflow else { throw TensorFault(reason: "has the impossible shape \(tensor.shape)") }
-            count = product
+            bytes = product
         }
-        guard !count.multipliedReportingOverflow(by: size).overflow else { throw TensorFault(reason: "has the impossible shape \(tensor.shape)") }
-        // Zero elements may stand anywhere; a shape like [0, 2^62, 4] has a product all the same, checked above.
         var last = tensor.offset
-        if count > 0 {
+        if bytes > 0 {
             for (side, stride) in zip(tensor.shape, tensor.strides) {
                 let (step, stepOverflow) = (side - 1).multipliedReportingOverflow(by: stride)
                 let (sum, sumOverflow) = last.addingReportingOverflow(step)
@@ -55,13 +54,13 @@ package struct StoredTensor: Sendable, Equatable {
         type = tensor.type
         shape = tensor.shape
         strides = tensor.strides
-        start = count > 0 ? storage.lowerBound + tensor.offset * size : storage.lowerBound
+        start = bytes > 0 ? storage.lowerBound + tensor.offset * size : storage.lowerBound
         storageBytes = storage.count
     }
 
     /// The tensor in place, or a copy of its own where it is strided.
     func view(name: String, in file: MappedFile) throws(ImportError) -> TensorView {
-        if isContiguous || byteCount == 0 {
+        if isContiguous {
             let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + byteCount])
             return TensorView(name: name, type: type, shape: shape, bytes: bytes, owner: file)
         }

@@ -4,8 +4,8 @@ internal import CKernels
 extension TensorView {
     /// Length of the first axis; 1 for a scalar.
     package var rows: Int { shape.first ?? 1 }
-    /// Elements behind one index of the first axis.
-    package var columns: Int { shape.dropFirst().reduce(1, *) }
+    /// Elements behind one index of the first axis; 0 where the tensor has none.
+    package var columns: Int { rows == 0 ? 0 : count / rows }
 
     /// The bytes of some rows. - Precondition: `rows` lies within the first axis.
     package func bytes(ofRows rows: Range<Int>) -> UnsafeRawBufferPointer {
