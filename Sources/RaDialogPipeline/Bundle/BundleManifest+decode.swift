@@ -196,11 +196,35 @@ extension BundleManifest.LanguageModel {
         context = try object.integer("context", in: 16...1_048_576)
         rmsNormEpsilon = try object.number("rms_norm_eps", in: 1e-12...0.1)
         ropeTheta = try object.number("rope_theta", in: 1...1e12)
+        if let scaling = try object.optionalObject("rope_scaling") {
+            ropeScaling = try BundleManifest.RopeScaling(scaling)
+        } else {
+            ropeScaling = .unscaled
+        }
         tiedEmbeddings = try object.boolean("tied_embeddings")
         guard hidden % heads == 0, (hidden / heads) % 2 == 0 else {
             throw object.problem("heads", "has to divide hidden into even head dimensions (rotary embedding turns pairs)")
         }
         guard heads % keyValueHeads == 0 else { throw object.problem("key_value_heads", "has to divide heads") }
+        try object.finish()
+    }
+}
+
+extension BundleManifest.RopeScaling {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        let type = try object.string("type")
+        let factor = try object.number("factor", in: 1...1e6)
+        switch type {
+        case "linear": self = .linear(factor: factor)
+        case "llama3":
+            let low = try object.number("low_freq_factor", in: 1e-3...1e6)
+            let high = try object.number("high_freq_factor", in: 1e-3...1e6)
+            guard high > low else { throw object.problem("high_freq_factor", "has to be more than low_freq_factor") }
+            let original = try object.integer("original_context", in: 1...1_048_576)
+            self = .llama3(factor: factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext: original)
+        default: throw object.problem("type", "is \"\(type)\"; this program knows \"linear\", \"llama3\"")
+        }
         try object.finish()
     }
 }

@@ -129,13 +129,15 @@ public struct BundleManifest: Sendable, Equatable {
         public var context: Int
         public var rmsNormEpsilon: Double
         public var ropeTheta: Double
+        public var ropeScaling: RopeScaling
         public var tiedEmbeddings: Bool
 
         public var headDimension: Int { hidden / heads }
 
         package init(
             weights: String, layers: Int, hidden: Int, heads: Int, keyValueHeads: Int, feedForward: Int, vocabulary: Int,
-            context: Int, rmsNormEpsilon: Double, ropeTheta: Double, tiedEmbeddings: Bool
+            context: Int, rmsNormEpsilon: Double, ropeTheta: Double,
+            ropeScaling: RopeScaling = .unscaled, tiedEmbeddings: Bool
         ) {
             self.weights = weights
             self.layers = layers
@@ -147,8 +149,18 @@ public struct BundleManifest: Sendable, Equatable {
             self.context = context
             self.rmsNormEpsilon = rmsNormEpsilon
             self.ropeTheta = ropeTheta
+            self.ropeScaling = ropeScaling
             self.tiedEmbeddings = tiedEmbeddings
         }
+    }
+
+    /// How a model's rotary embedding was stretched to a longer context.
+    public enum RopeScaling: Sendable, Equatable {
+        case unscaled
+        /// Every frequency is divided by `factor`.
+        case linear(factor: Double)
+        /// Frequencies whose wave is long against `originalContext` are divided by `factor`, the short ones kept.
+        case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
     }
 
     public struct Tokenizer: Sendable, Equatable {

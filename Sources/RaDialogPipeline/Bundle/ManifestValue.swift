@@ -76,6 +76,14 @@ struct ManifestObject {
         try ManifestObject(try value(name), place: key(name))
     }
 
+    /// nil where the key is absent or null.
+    mutating func optionalObject(_ name: String) throws(ManifestProblem) -> ManifestObject? {
+        switch members.removeValue(forKey: name) {
+        case nil, .null: nil
+        case let value?: try ManifestObject(value, place: key(name))
+        }
+    }
+
     /// Not empty, without control characters besides line feed and tab.
     mutating func string(_ name: String, maximumBytes: Int = 256, mayBeEmpty: Bool = false) throws(ManifestProblem) -> String {
         guard case .string(let text) = try value(name) else { throw problem(name, "has to be a string") }

@@ -1,5 +1,4 @@
 internal import CKernels
-import Glibc
 
 // LLaMA (model.md section 5): RMSNorm, rotary embedding (half-split), grouped-query attention, SwiGLU.
 // Input: rows of embeddings, which are tokens or image patches. Output: the logits after the last row. The rows before are in the
@@ -58,7 +57,7 @@ package final class LanguageModel: Sendable {
             embeddings = try source.floats("model.embed_tokens.weight", shape: [manifest.vocabulary, hidden])
             head = try Linear(source, "lm_head", outputs: manifest.vocabulary, inputs: hidden)
         }
-        rotary = Rotary(positions: manifest.context, headDimension: manifest.headDimension, theta: manifest.ropeTheta)
+        rotary = Rotary(manifest)
     }
 
     /// `[tokens, hidden]`. Every token is below the vocabulary's size.
@@ -143,36 +142,5 @@ package final class LanguageModel: Sendable {
             ck_silu_multiply(pool.handle, gate.pointer, up.pointer, count * manifest.feedForward)
             layer.down.apply(pool, into: x, from: gate.pointer, rows: count, residual: x)
         }
-    }
-}
-
-/// The angles of the rotary embedding: position * theta^(-2i / headDimension), i < headDimension / 2.
-struct Rotary: Sendable {
-    private let headDimension: Int
-    /// [positions, headDimension / 2]
-    private let cosines: FloatTensor
-    private let sines: FloatTensor
-
-    /// The angle is a product of singles, as in the implementation the models were trained with: at position 4000 that differs
-    /// from the exact angle by more than a single's rounding.
-    init(positions: Int, headDimension: Int, theta: Double) {
-        let half = headDimension / 2
-        let frequencies = (0..<half).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
-        self.headDimension = headDimension
-        func table(_ function: (Double) -> Double) -> FloatTensor {
-            FloatTensor(shape: [positions, half]) { storage in
-                for position in 0..<positions {
-                    for (index, frequency) in frequencies.enumerated() {
-                        storage[position * half + index] = Float(function(Double(Float(position) * frequency)))
-                    }
-                }
-            }
-        }
-        cosines = table(cos)
-        sines = table(sin)
-    }
-
-    func rotate(_ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, rows: Int, heads: Int, first: Int) {
-        ck_rotate(pool.handle, x, rows, heads, headDimension, first, cosines.pointer, sines.pointer)
     }
 }
