@@ -75,7 +75,8 @@ package struct QFormerLayout: Sendable, Equatable {
         layers = 0
         while layers < Self.maximumLayers, table.contains("\(Self.layerPrefix)\(layers).attention.self.query.weight") { layers += 1 }
         guard layers > 0 else { throw .missingTensor(path: primary.path, name: Self.layerPrefix + "0.attention.self.query.weight") }
-        let crossed = (0..<layers).filter { table.contains("\(Self.layerPrefix)\($0).crossattention.self.query.weight") }
+        // Any tensor of it counts: one that is missing is named when the part is read.
+        let crossed = (0..<layers).filter { layer in table.places.keys.contains { $0.hasPrefix("\(Self.layerPrefix)\(layer).crossattention.") } }
         guard let first = crossed.first, first == 0 else { throw .missingTensor(path: primary.path, name: Self.layerPrefix + "0.crossattention.self.query.weight") }
         crossAttentionEvery = crossed.count > 1 ? crossed[1] : layers
         let expected = Array(stride(from: 0, to: layers, by: crossAttentionEvery))
