@@ -56,6 +56,13 @@ struct SentencePieceModel {
         guard !pieces.contains(where: { $0.type == .unused }) else { throw .unsupported("it has pieces of type UNUSED") }
     }
 
+    /// BPE pieces that stand in another kind of file. Switches as the format's defaults have them; white space stays as it is.
+    init(pieces: [Piece]) {
+        self.pieces = pieces
+        removeExtraWhitespaces = false
+        modelType = Self.bytePairEncoding
+    }
+
     /// TrainerSpec.ModelType.BPE; UNIGRAM (1) is the default of the format.
     private static let bytePairEncoding: UInt64 = 2
     private var modelType: UInt64 = 1

@@ -22,12 +22,17 @@ public final class SentencePieceTokenizer: Sendable {
     let userDefined: [(bytes: [UInt8], id: Int32)]
     /// Per id: the byte a byte piece stands for, or -1.
     let byteValues: [Int16]
+    /// Control and unknown pieces, for text in which the caller allows them.
+    let specials: SpecialTokens
+    /// Whether the file asks for `<s>` in front of every prompt. `tokenizer.model` does not say; LLaMA's does.
+    package let addsBOS: Bool
 
     /// U+2581, which stands for a space.
     static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
     /// Reads `tokenizer.model`, given whole. `path` is for messages. Nothing of `bytes` is kept.
-    public init(bytes: UnsafeRawBufferPointer, path: String) throws(TokenizerError) {
+    public convenience init(bytes: UnsafeRawBufferPointer, path: String) throws(TokenizerError) {
+        let model: SentencePieceModel
         do throws(SentencePieceModel.Refusal) {
             model = try SentencePieceModel(bytes)
         } catch {
@@ -36,6 +41,12 @@ public final class SentencePieceTokenizer: Sendable {
             case .unsupported(let reason): throw .unsupported(path: path, reason: reason)
             }
         }
+        try self.init(model: model, addsBOS: true, path: path)
+    }
+
+    init(model: SentencePieceModel, addsBOS: Bool, path: String) throws(TokenizerError) {
+        self.model = model
+        self.addsBOS = addsBOS
         vocabularySize = model.pieces.count
 
         var table = PieceTable(capacity: model.pieces.count)
@@ -45,6 +56,7 @@ public final class SentencePieceTokenizer: Sendable {
         var byteTokens = [Int32](repeating: -1, count: 256)
         var unknown: Int32?
         var userDefined: [(bytes: [UInt8], id: Int32)] = []
+        var specials = SpecialTokens()
         for (index, piece) in model.pieces.enumerated() {
             let id = Int32(index)
             switch piece.type {
@@ -61,6 +73,7 @@ public final class SentencePieceTokenizer: Sendable {
                     byteValues[index] = Int16(value)
                     byteTokens[Int(value)] = id
                 }
+                if piece.type != .byte, piece.bytes.count <= SpecialTokens.maximumBytes { specials.insert(piece.bytes, token: id) }
             }
         }
         guard let unknown else { throw .malformed(path: path, reason: "it has no unknown piece") }
@@ -81,6 +94,7 @@ public final class SentencePieceTokenizer: Sendable {
         beginToken = begin
         endToken = end
         self.table = table
+        self.specials = specials
         self.byteValues = byteValues
         self.userDefined = userDefined.sorted { $0.bytes.count > $1.bytes.count }
     }
