@@ -4,16 +4,15 @@ import RaDialogPipeline
 import Testing
 
 /// Against PyTorch itself, where RADIALOG_TORCH_PYTHON names a Python that has it.
-@Suite(.enabled(if: TorchTests.python != nil, "RADIALOG_TORCH_PYTHON does not name a Python with torch"))
+@Suite(.enabled(if: TorchPython.path != nil, "RADIALOG_TORCH_PYTHON does not name a Python with torch"))
 struct TorchTests {
-    static let python = ProcessInfo.processInfo.environment["RADIALOG_TORCH_PYTHON"].flatMap { $0.isEmpty ? nil : $0 }
     private let scratch: Scratch
 
     init() throws { scratch = try Scratch() }
 
     private func run(_ arguments: [String]) throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Self.python))
+        process.executableURL = URL(fileURLWithPath: try #require(TorchPython.path))
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: scratch.path)
         try process.run()
@@ -116,4 +115,8 @@ struct TorchTests {
             #expect(zip(found, wanted).allSatisfy { ($0 - $1).magnitude <= 2e-7 * largest + 1e-6 * $1.magnitude }, "\(name)")
         }
     }
+}
+
+enum TorchPython {
+    static let path = ProcessInfo.processInfo.environment["RADIALOG_TORCH_PYTHON"].flatMap { $0.isEmpty ? nil : $0 }
 }

@@ -12,7 +12,7 @@
 struct PickleMachine {
     /// A 7B model's pickle has 0.1 MB, a Lightning checkpoint's with optimiser a few.
     static let maximumBytes = 64 << 20
-    static let maximumOpcodes = 1 << 22
+    static let maximumOpcodes = 1 << 21
     static let maximumStack = 1 << 17
     static let maximumMemo = 1 << 18
     static let maximumNodes = 1 << 17

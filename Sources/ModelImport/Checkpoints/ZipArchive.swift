@@ -75,7 +75,8 @@ struct ZipArchive {
             (count, size, start, limit) = try end64(bytes, locator: end - locatorBytes)
         }
         guard count <= maximumEntries else { throw FormatFault(offset: end, reason: "\(count) zip entries; at most \(maximumEntries) are read") }
-        guard start <= limit, size == limit - start else {
+        // torch always writes the zip64 records between directory and end, needed or not.
+        guard start <= limit, size <= limit - start else {
             throw FormatFault(offset: end, reason: "the zip directory should lie at \(start) with \(size) bytes, in front of byte \(limit)")
         }
         return Directory(start: start, size: size, count: count)
