@@ -54,6 +54,8 @@ package protocol TensorSource: Sendable {
     var names: [String] { get }
     /// The tensor as it is stored; nil where the file has none of that name.
     func find(_ name: String) -> TensorView?
+    /// The tensor as floats. A source of more types than `TensorView` has brings its own.
+    func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor
 }
 
 extension TensorSource {

@@ -1,6 +1,7 @@
 /// Why a weights file was refused. None of these is a reason to try again: the file has to be replaced.
 public enum WeightsError: Error, Equatable, CustomStringConvertible {
     case cannotRead(path: String, reason: String)
+    case cannotWrite(path: String, reason: String)
     /// The container breaks its format's rules.
     case malformed(path: String, reason: String)
     case missingTensor(path: String, name: String)
@@ -12,6 +13,8 @@ public enum WeightsError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .cannotRead(let path, let reason):
             "cannot read weights file \(path): \(reason)"
+        case .cannotWrite(let path, let reason):
+            "cannot write weights file \(path): \(reason)"
         case .malformed(let path, let reason):
             "weights file \(path) is damaged or not what it says: \(reason); install the bundle again"
         case .missingTensor(let path, let name):
