@@ -175,6 +175,34 @@ void ck_attention(ck_pool *pool, float *out, const float *queries, const float *
 }
 
 typedef struct {
+    const ck_kernels *kernels;
+    float *out;
+    const float *queries, *keys, *values;
+    ck_full_attention_shape shape;
+    float *scores;
+} ck_full_attention_job;
+
+/// One query row of one head.
+static void full_attention_tile(void *context, size_t tile, size_t worker) {
+    const ck_full_attention_job *job = context;
+    const ck_full_attention_shape *s = &job->shape;
+    size_t head = tile % s->heads * s->head_size, at = tile * s->head_size;
+    job->kernels->attend(job->out + at, job->queries + at, job->keys + head, job->values + head, s->keys, s->heads * s->head_size,
+                         s->head_size, 1.0f / sqrtf((float)s->head_size), job->scores + worker * s->keys);
+}
+
+void ck_full_attention(ck_pool *pool, float *out, const float *queries, const float *keys, const float *values,
+                       ck_full_attention_shape shape, float *scores) {
+    ck_full_attention_job job = {ck_pool_kernels(pool), out, queries, keys, values, shape, scores};
+    size_t tiles = shape.queries * shape.heads;
+    if (tiles * shape.keys * shape.head_size < 4 * CK_TILE_ELEMENTS) {
+        for (size_t tile = 0; tile < tiles; tile++) full_attention_tile(&job, tile, 0);
+    } else {
+        ck_pool_run(pool, tiles, full_attention_tile, &job);
+    }
+}
+
+typedef struct {
     float *out;
     const float *x;
     size_t height, width, channels;

@@ -89,7 +89,8 @@ public final class RaDialogPipeline: Sendable {
         timings.classify = watch.lap()
 
         let features = try encoder.patchFeatures(pool, plane: input.encoder, side: input.encoderSide, check: check)  // [patches, 2C]
-        let image = alignment(pool, features)  // [patches, hidden]
+        let read = manifest.alignment.readsProjection ? encoder.project(pool, features) : features
+        let image = alignment(pool, read)  // [tokens, hidden]
         guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
         timings.encode = watch.lap()
 
@@ -163,19 +164,18 @@ public final class RaDialogPipeline: Sendable {
             if !condition { throw PipelineError.inconsistent(message()) }
         }
         try require(
-            manifest.alignment.input == 2 * manifest.imageEncoder.patchChannels,
-            "alignment.input is \(manifest.alignment.input), and a patch has 2 x \(manifest.imageEncoder.patchChannels) features")
+            manifest.alignment.input == manifest.alignmentChannels,
+            "alignment.input is \(manifest.alignment.input), and what it reads has \(manifest.alignmentChannels ?? 0) channels")
         try require(
             manifest.alignment.output == manifest.languageModel.hidden,
             "alignment.output is \(manifest.alignment.output), and the language model is \(manifest.languageModel.hidden) wide")
         try require(
             bundle.tokenizer.vocabularySize <= manifest.languageModel.vocabulary,
             "the tokenizer has \(bundle.tokenizer.vocabularySize) pieces, and the language model \(manifest.languageModel.vocabulary)")
-        let grid = manifest.imageEncoder.grid(side: manifest.preprocessing.encoderSide)
         let everything = manifest.classifier.labels.map { $0.rawValue.lowercased() }.joined(separator: ", ")
         let longest = try reportPrompt(findings: everything)
         let needed =
-            bundle.tokenizer.encode(longest.beforeImage, bos: true).count + grid * grid
+            bundle.tokenizer.encode(longest.beforeImage, bos: true).count + manifest.imageTokens
             + bundle.tokenizer.encode(longest.afterImage, bos: false).count + 1
         try require(
             needed <= manifest.languageModel.context,

@@ -48,6 +48,18 @@ typedef struct {
 void ck_attention(ck_pool *pool, float *out, const float *queries, const float *keys, const float *values,
                   ck_attention_shape shape, float *scores);
 
+/// Attention without order: every query row sees every key row.
+typedef struct {
+    size_t queries, keys;
+    size_t heads, head_size;
+} ck_full_attention_shape;
+
+/// out[queries, heads, head_size] = softmax(q . k / sqrt(head_size)) . v.  keys, values: [keys, heads, head_size], at least one row.
+/// `scores`: scratch of ck_pool_threads * keys floats. out must not overlap anything else. The same arithmetic as ck_attention: a row
+/// that sees all of a cache has the same bits here.
+void ck_full_attention(ck_pool *pool, float *out, const float *queries, const float *keys, const float *values,
+                       ck_full_attention_shape shape, float *scores);
+
 /// 3x3, stride 2, padding 1 (ResNet's): out[ceil(h/2), ceil(w/2), channels] from x[h, w, channels]. No overlap.
 void ck_max_pool(ck_pool *pool, float *out, const float *x, size_t height, size_t width, size_t channels);
 

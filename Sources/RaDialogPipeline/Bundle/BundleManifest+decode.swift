@@ -37,8 +37,12 @@ extension BundleManifest {
         guard preprocessing.encoderSide <= preprocessing.shorterSide, preprocessing.classifierSide <= preprocessing.shorterSide else {
             throw ManifestProblem(key: "preprocessing.shorter_side", reason: "is smaller than a crop of it")
         }
-        guard alignment.input == 2 * imageEncoder.patchChannels else {
-            throw ManifestProblem(key: "alignment.input", reason: "has to be 2 x image_encoder.patch_channels = \(2 * imageEncoder.patchChannels)")
+        guard let channels = alignmentChannels else {
+            throw ManifestProblem(key: "image_encoder.projection", reason: "has to be a number: the Q-Former reads the projector's output")
+        }
+        guard alignment.input == channels else {
+            let name = alignment.readsProjection ? "image_encoder.projection" : "2 x image_encoder.patch_channels"
+            throw ManifestProblem(key: "alignment.input", reason: "has to be \(name) = \(channels)")
         }
         guard alignment.output == languageModel.hidden else {
             throw ManifestProblem(key: "alignment.output", reason: "has to be language_model.hidden = \(languageModel.hidden)")
@@ -47,9 +51,8 @@ extension BundleManifest {
         guard grid % classifier.pool == 0 else {
             throw ManifestProblem(key: "classifier.pool", reason: "has to divide the classifier's grid of \(grid)")
         }
-        let encoderGrid = imageEncoder.grid(side: preprocessing.encoderSide)
-        guard encoderGrid * encoderGrid < languageModel.context else {
-            throw ManifestProblem(key: "language_model.context", reason: "has no room for \(encoderGrid * encoderGrid) image tokens")
+        guard imageTokens < languageModel.context else {
+            throw ManifestProblem(key: "language_model.context", reason: "has no room for \(imageTokens) image tokens")
         }
         let used = [imageEncoder.weights, classifier.encoder.weights, alignment.weights, languageModel.weights, tokenizer.model]
         for name in used where files[name] == nil {
@@ -124,6 +127,13 @@ extension BundleManifest.ImageEncoder {
         var object = object
         try object.fixed("architecture", "biovil-t")
         try self.init(trunkOf: &object)
+        if object.has("prior") {
+            let pooler = try Prior(try object.object("prior"))
+            guard patchChannels % pooler.heads == 0, patchChannels % 4 == 0 else {
+                throw object.problem("prior.heads", "has to divide patch_channels, which has to be a multiple of 4 (a sine and a cosine for each axis)")
+            }
+            prior = pooler
+        }
         try object.finish()
     }
 
@@ -142,6 +152,17 @@ extension BundleManifest.ImageEncoder {
             projection = try object.integer("projection", in: 1...8192)
         }
         batchNormEpsilon = try object.number("batch_norm_eps", in: 1e-12...0.1)
+    }
+}
+
+extension BundleManifest.ImageEncoder.Prior {
+    init(_ object: ManifestObject) throws(ManifestProblem) {
+        var object = object
+        blocks = try object.integer("blocks", in: 1...64)
+        heads = try object.integer("heads", in: 1...1024)
+        feedForward = try object.integer("feed_forward", in: 1...65_536)
+        layerNormEpsilon = try object.number("layer_norm_eps", in: 1e-12...0.1)
+        try object.finish()
     }
 }
 
@@ -172,13 +193,35 @@ extension BundleManifest.Classifier {
 
 extension BundleManifest.Alignment {
     init(_ object: ManifestObject) throws(ManifestProblem) {
+        enum Kind: String, CaseIterable {
+            case mlp
+            case qFormer = "q-former"
+        }
         var object = object
-        try object.fixed("architecture", "mlp")
+        let kind = try object.choice("architecture", of: Kind.allCases)
         weights = try object.fileName("weights")
         input = try object.integer("input", in: 1...16_384)
-        hidden = try object.integer("hidden", in: 1...65_536)
         output = try object.integer("output", in: 1...65_536)
+        architecture =
+            switch kind {
+            case .mlp: .mlp(hidden: try object.integer("hidden", in: 1...65_536))
+            case .qFormer: .qFormer(try QFormer(keysOf: &object))
+            }
         try object.finish()
+    }
+}
+
+extension BundleManifest.Alignment.QFormer {
+    fileprivate init(keysOf object: inout ManifestObject) throws(ManifestProblem) {
+        queries = try object.integer("queries", in: 1...4096)
+        layers = try object.integer("layers", in: 1...1024)
+        hidden = try object.integer("hidden", in: 1...65_536)
+        heads = try object.integer("heads", in: 1...1024)
+        feedForward = try object.integer("feed_forward", in: 1...262_144)
+        crossAttentionEvery = try object.integer("cross_attention_every", in: 1...1024)
+        layerNormEpsilon = try object.number("layer_norm_eps", in: 1e-12...0.1)
+        visionNormEpsilon = try object.number("vision_norm_eps", in: 1e-12...0.1)
+        guard hidden % heads == 0 else { throw object.problem("heads", "has to divide hidden") }
     }
 }
 

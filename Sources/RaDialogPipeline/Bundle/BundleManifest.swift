@@ -51,6 +51,24 @@ public struct BundleManifest: Sendable, Equatable {
         /// Outputs of the projector; nil where the bundle has none.
         public var projection: Int?
         public var batchNormEpsilon: Double
+        /// The pooler for a prior image; nil where the bundle does not ask for it.
+        public var prior: Prior?
+
+        /// BioViL-T's `vit_pooler`, as wide as `patchChannels`.
+        public struct Prior: Sendable, Equatable {
+            public var blocks: Int
+            public var heads: Int
+            /// Inner width of a block's MLP.
+            public var feedForward: Int
+            public var layerNormEpsilon: Double
+
+            package init(blocks: Int, heads: Int, feedForward: Int, layerNormEpsilon: Double) {
+                self.blocks = blocks
+                self.heads = heads
+                self.feedForward = feedForward
+                self.layerNormEpsilon = layerNormEpsilon
+            }
+        }
 
         /// Channels of the last stage's output.
         public var trunkChannels: Int { (stageChannels.last ?? 0) * expansion }
@@ -63,7 +81,7 @@ public struct BundleManifest: Sendable, Equatable {
 
         package init(
             weights: String, stemChannels: Int, stageBlocks: [Int], stageChannels: [Int], expansion: Int, patchChannels: Int,
-            projection: Int?, batchNormEpsilon: Double
+            projection: Int?, batchNormEpsilon: Double, prior: Prior? = nil
         ) {
             self.weights = weights
             self.stemChannels = stemChannels
@@ -73,6 +91,7 @@ public struct BundleManifest: Sendable, Equatable {
             self.patchChannels = patchChannels
             self.projection = projection
             self.batchNormEpsilon = batchNormEpsilon
+            self.prior = prior
         }
     }
 
@@ -103,19 +122,79 @@ public struct BundleManifest: Sendable, Equatable {
 
     public struct Alignment: Sendable, Equatable {
         public var weights: String
+        /// Channels of what it reads.
         public var input: Int
-        public var hidden: Int
+        /// Width of the language model.
         public var output: Int
+        public var architecture: Architecture
 
-        package init(
-            weights: String, input: Int, hidden: Int, output: Int
-        ) {
+        public enum Architecture: Sendable, Equatable {
+            /// v2: one token per patch.
+            case mlp(hidden: Int)
+            /// v1: one token per learned query.
+            case qFormer(QFormer)
+        }
+
+        /// A BERT encoder over learned queries.
+        public struct QFormer: Sendable, Equatable {
+            public var queries: Int
+            public var layers: Int
+            public var hidden: Int
+            public var heads: Int
+            public var feedForward: Int
+            /// Layers 0, n, 2n, … read the image.
+            public var crossAttentionEvery: Int
+            public var layerNormEpsilon: Double
+            /// Of the norm over the image tokens, `ln_vision`.
+            public var visionNormEpsilon: Double
+
+            package init(
+                queries: Int, layers: Int, hidden: Int, heads: Int, feedForward: Int, crossAttentionEvery: Int,
+                layerNormEpsilon: Double, visionNormEpsilon: Double
+            ) {
+                self.queries = queries
+                self.layers = layers
+                self.hidden = hidden
+                self.heads = heads
+                self.feedForward = feedForward
+                self.crossAttentionEvery = crossAttentionEvery
+                self.layerNormEpsilon = layerNormEpsilon
+                self.visionNormEpsilon = visionNormEpsilon
+            }
+        }
+
+        /// Whether it reads the encoder's projection of the patches instead of the patch features.
+        public var readsProjection: Bool {
+            switch architecture {
+            case .mlp: false
+            case .qFormer: true
+            }
+        }
+
+        /// How many tokens of the language model an image becomes.
+        public func tokens(patches: Int) -> Int {
+            switch architecture {
+            case .mlp: patches
+            case .qFormer(let shape): shape.queries
+            }
+        }
+
+        package init(weights: String, input: Int, output: Int, architecture: Architecture) {
             self.weights = weights
             self.input = input
-            self.hidden = hidden
             self.output = output
+            self.architecture = architecture
         }
     }
+
+    /// Tokens that stand for the image in a prompt.
+    public var imageTokens: Int {
+        let grid = imageEncoder.grid(side: preprocessing.encoderSide)
+        return alignment.tokens(patches: grid * grid)
+    }
+
+    /// Channels of what the alignment reads; nil where that is a projection and the encoder has none.
+    var alignmentChannels: Int? { alignment.readsProjection ? imageEncoder.projection : 2 * imageEncoder.patchChannels }
 
     public struct LanguageModel: Sendable, Equatable {
         public var weights: String

@@ -1,6 +1,6 @@
-// BioViL-T for one image (docs/model-bundle.md, model.md section 2).
-// Input: one grey plane. Steps: trunk, 1x1 `backbone_to_vit`, the learned `missing_previous_emb` where a prior image's features
-// would stand; projector where the bundle has one. The pooler for a prior image is not here.
+// BioViL-T for one image, or an image and a prior (docs/model-bundle.md, model.md section 2).
+// Input: one grey plane, or two. Steps: trunk, 1x1 `backbone_to_vit`; beside its output the learned `missing_previous_emb`, or what the
+// pooler (PriorPooler.swift) makes of both images; projector where the bundle has one.
 
 /// The image encoder.
 package struct ImageEncoder: Sendable {
@@ -9,6 +9,7 @@ package struct ImageEncoder: Sendable {
     private let toPatches: Linear
     /// [patchChannels]: the same for every patch.
     private let missingPrevious: FloatTensor
+    private let pooler: PriorPooler?
     private let projector: Projector?
     private let patchChannels: Int
 
@@ -22,25 +23,46 @@ package struct ImageEncoder: Sendable {
             row.update(from: weight.pointer + output * manifest.trunkChannels, count: manifest.trunkChannels)
         }
         missingPrevious = try source.floats(prefix + "encoder.missing_previous_emb", shape: [1, channels, 1, 1])
+        pooler = try manifest.prior.map { try PriorPooler(source, prefix: prefix + "encoder.vit_pooler.", channels: channels, $0) }
         projector = try manifest.projection.map {
             try Projector(source, prefix: prefix + "projector.model.", inputs: 2 * channels, outputs: $0, epsilon: manifest.batchNormEpsilon)
         }
         patchChannels = channels
     }
 
-    /// Patch features `[grid * grid, 2 * patchChannels]`, row-major over the grid: the image's half, then the missing prior's.
-    /// - Parameter plane: `[side, side]`, 0...1.
+    /// Whether the bundle asks for the pooler, so that `patchFeatures` may be given a prior.
+    package var readsPrior: Bool { pooler != nil }
+
+    /// Patch features `[grid * grid, 2 * patchChannels]`, row-major over the grid: the image's half, then the missing prior's or what
+    /// the pooler makes of both images.
+    /// - Parameters:
+    ///   - plane: `[side, side]`, 0...1.
+    ///   - prior: the same of an earlier image; nil where there is none, and always where `readsPrior` is false.
     package func patchFeatures(
-        _ pool: KernelPool, plane: [Float], side: Int, check: () throws -> Void = {}
+        _ pool: KernelPool, plane: [Float], side: Int, prior: [Float]? = nil, check: () throws -> Void = {}
     ) throws -> Activations {
         let features = try trunk(pool, plane: plane, side: side, check: check)  // [patches, trunkChannels]
         let fused = Activations(rows: features.rows, columns: 2 * patchChannels)
         toPatches.apply(pool, into: fused.pointer, stride: fused.columns, from: features.pointer, rows: features.rows)
+        guard let prior else {
+            for patch in 0..<fused.rows {
+                (fused.row(patch) + patchChannels).update(from: missingPrevious.pointer, count: patchChannels)
+            }
+            return fused
+        }
+        guard let pooler else { preconditionFailure("this bundle's encoder has no pooler for a prior image") }
+        let priorFeatures = try trunk(pool, plane: prior, side: side, check: check)
+        let tokens = Activations(rows: 2 * fused.rows, columns: patchChannels)  // the image's patches, then the prior's
+        toPatches.apply(pool, into: tokens.pointer, from: features.pointer, rows: fused.rows)
+        toPatches.apply(pool, into: tokens.row(fused.rows), from: priorFeatures.pointer, rows: fused.rows)
+        let pooled = try pooler(pool, tokens, grid: grid(side), check: check)  // [patches, patchChannels]
         for patch in 0..<fused.rows {
-            (fused.row(patch) + patchChannels).update(from: missingPrevious.pointer, count: patchChannels)
+            (fused.row(patch) + patchChannels).update(from: pooled.row(patch), count: patchChannels)
         }
         return fused
     }
+
+    private func grid(_ side: Int) -> Int { (side + BundleManifest.ImageEncoder.stride - 1) / BundleManifest.ImageEncoder.stride }
 
     /// `[grid * grid, projection]`.
     package func project(_ pool: KernelPool, _ features: Activations) -> Activations {
