@@ -7,9 +7,10 @@
     <type>.floats   what gguf's numpy dequantiser makes of them, f32
     source.floats   4 rows of 512 numbers: bell-shaped, heavy-tailed, one-sided, and zeros, constants and tiny numbers
     <type>.quantised  source.floats as gguf's numpy quantiser writes them (F16, BF16, Q8_0, Q4_0)
+    Q4_K.quantised  the same by ggml's C reference, which the package lacks; only where RADIALOG_GGML names a libggml-base.so
     sample.gguf     a small file with metadata of all types, written by gguf's writer
 """
-import pathlib, sys
+import ctypes, os, pathlib, sys
 import numpy as np
 import gguf
 from gguf import GGMLQuantizationType as T, quants
@@ -45,6 +46,10 @@ source[3, 192:] = random.standard_normal(COLUMNS - 192) * 1e-3
 (target / "source.floats").write_bytes(source.astype("<f4").tobytes())
 for kind in (T.F16, T.BF16, T.Q8_0, T.Q4_0):
     (target / f"{kind.name}.quantised").write_bytes(quants.quantize(source, kind).tobytes())
+if library := os.environ.get("RADIALOG_GGML"):
+    packed = ctypes.create_string_buffer(4 * COLUMNS // 256 * 144)
+    ctypes.CDLL(library).quantize_row_q4_K_ref(source.ctypes.data_as(ctypes.c_void_p), packed, ctypes.c_int64(4 * COLUMNS))
+    (target / "Q4_K.quantised").write_bytes(packed.raw)
 
 writer = gguf.GGUFWriter(target / "sample.gguf", "llama")
 for bits in (8, 16, 32, 64):

@@ -13,6 +13,18 @@ package struct BlockTensor: @unchecked Sendable {  // immutable mapped memory, k
     /// Keeps `bytes` valid.
     package let owner: MappedFile
 
+    /// - Precondition: `bytes` are exactly `shape`'s rows; `order`, where given, has one entry below `rows` for each.
+    package init(name: String, type: BlockType, shape: [Int], bytes: UnsafeRawBufferPointer, order: [UInt32]?, owner: MappedFile) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+        self.order = order
+        self.owner = owner
+        precondition(type.rowBytes(columns: columns).map { $0 * rows } == bytes.count, "bytes of the tensor's rows")
+        precondition(order.map { $0.count == rows && $0.allSatisfy { $0 < rows } } ?? true, "an order of the tensor's rows")
+    }
+
     /// Numbers of a row: the last side.
     package var columns: Int { shape.last ?? 1 }
     /// All sides but the last.

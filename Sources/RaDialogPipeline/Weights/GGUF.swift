@@ -156,7 +156,8 @@ package struct GGUF: TensorSource {
         var shape: [Int] = []
         for _ in 0..<rank {
             let side = try cursor.unsigned(8, "a dimension of tensor \"\(name)\"")
-            guard let side = Int(exactly: side) else { throw cursor.failure("tensor \"\(name)\" has the impossible side \(side)") }
+            // An empty side would let the others be anything.
+            guard let side = Int(exactly: side), side > 0 else { throw cursor.failure("tensor \"\(name)\" has the impossible side \(side)") }
             shape.insert(side, at: 0)
         }
         let number = try cursor.unsigned(4, "the type of tensor \"\(name)\"")

@@ -58,9 +58,15 @@ struct GGUFCursor {
 }
 
 extension UnsafeRawBufferPointer {
-    /// A little-endian number of as many bytes as the range has, at most 8.
+    /// A little-endian number of as many bytes as the range has: 1, 2, 4 or 8.
     func littleEndian(_ range: Range<Int>) -> UInt64 {
-        self[range].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        let start = range.lowerBound
+        switch range.count {
+        case 1: return UInt64(self[start])
+        case 2: return UInt64(UInt16(littleEndian: loadUnaligned(fromByteOffset: start, as: UInt16.self)))
+        case 4: return UInt64(UInt32(littleEndian: loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+        default: return UInt64(littleEndian: loadUnaligned(fromByteOffset: start, as: UInt64.self))
+        }
     }
 
     /// The bytes as text; nil where they are not UTF-8.

@@ -28,12 +28,12 @@ package final class GGUFWriter {
             self.shape = shape
         }
 
-        /// nil where rows are not whole blocks, or the product does not fit.
+        /// nil where a side is empty, rows are not whole blocks, or the product does not fit.
         package var byteCount: Int? {
-            guard var size = type.rowBytes(columns: shape.last ?? 1) else { return nil }
+            guard shape.allSatisfy({ $0 > 0 }), var size = type.rowBytes(columns: shape.last ?? 1) else { return nil }
             for side in shape.dropLast() {
                 let (product, overflow) = size.multipliedReportingOverflow(by: side)
-                guard side >= 0, !overflow else { return nil }
+                guard !overflow else { return nil }
                 size = product
             }
             return size
@@ -140,9 +140,9 @@ package final class GGUFWriter {
         return offset
     }
 
-    /// Pads behind every complete tensor; those without bytes are complete at once.
+    /// Pads behind a complete tensor.
     private func passFinished() throws(WeightsError) {
-        while current < sizes.count, written == sizes[current] {
+        if current < sizes.count, written == sizes[current] {
             pad()
             current += 1
             written = 0
