@@ -37,6 +37,12 @@ struct AnalyzedSentence {
                 continue
             }
             let span = MentionSpan(meaning: meaning, start: index, count: count)
+            // "rib fracture", "pleural mass": the anatomy only says where.
+            if let last = mentions.last, last.isAnatomy, last.start + last.count == index, !span.isAnatomy, !span.isStatement {
+                mentions.removeLast()
+                mentionStart[last.start] = nil
+                for inner in last.start..<index { isInsideMention[inner] = false }
+            }
             mentionStart[index] = span
             if !span.isStatement { for inner in index..<(index + count) { isInsideMention[inner] = true } }
             mentions.append(span)
@@ -44,7 +50,13 @@ struct AnalyzedSentence {
         }
         index = 0
         while index < tokens.count {
-            guard let (cue, count) = tables.cues.longestMatch(at: index, in: tokens, atoms: atoms), !isInsideMention[index] else {
+            guard !isInsideMention[index] else {
+                index += 1
+                continue
+            }
+            var limit = index + 1
+            while limit < tokens.count, !isInsideMention[limit] { limit += 1 }
+            guard let (cue, count) = tables.cues.longestMatch(at: index, in: tokens, atoms: atoms, before: limit) else {
                 index += 1
                 continue
             }
@@ -56,12 +68,15 @@ struct AnalyzedSentence {
     /// Words that stand on either side of what they speak of ("resolved effusion", "effusion resolved") look to the side where
     /// there is something.
     private func directed(_ cue: Cue, at index: Int, count: Int) -> Cue {
-        guard cue == .denyBefore || cue == .doubtBefore || cue == .doubtPhrase || cue == .negate else { return cue }
+        guard cue == .denyBefore || cue == .doubtBefore || cue == .doubtPhrase || cue == .negate || cue == .judgement(.normal) else { return cue }
         let first = mentions.first?.start ?? Int.max, last = mentions.last?.start ?? -1
         switch cue {
         case .denyBefore where first > index: return .negate
         case .doubtBefore where first > index: return .doubtPhrase
         case .doubtPhrase where first < index && last < index: return .doubtBefore
+        // "expanded and clear airspace disease": the "of" was lost in dictation.
+        case .judgement(.normal) where index + count < tokens.count && mentionStart[index + count]?.meaning.kind == .finding
+            && mentions.contains { $0.isAnatomy && $0.start < index }: return .clearOf
         case .negate where index + count == tokens.count && first < index: return .denyBefore
         default: return cue
         }

@@ -12,7 +12,7 @@ struct Judgements {
         while index < sentence.tokens.count {
             if let mention = sentence.mentionStart[index], !mention.isStatement {
                 if mention.isAnatomy {
-                    if pending.contains(where: { byMention[$0] != nil }) { pending.removeAll() }
+                    pending.removeAll { byMention[$0] != nil && byMention[$0] != .stable }
                     pending.append(index)
                     if let inFront { byMention[index] = inFront }
                 }
@@ -31,7 +31,7 @@ struct Judgements {
                 continue
             }
             switch span.cue {
-            case .judgement(let word): say(Self.turned(word, at: index, scopes))
+            case .judgement(let word): say(Self.turned(word, at: index, sentence, scopes))
             case .clearOf: say(.normal)
             case .stop, .with:
                 pending = pending.filter { byMention[$0] == nil || byMention[$0] == .stable }
@@ -59,8 +59,9 @@ struct Judgements {
     }
 
     /// nil: the words say nothing ("no longer stable").
-    private static func turned(_ word: Judgement, at index: Int, _ scopes: Scopes) -> Judgement? {
-        if scopes.isDenied[index] {
+    private static func turned(_ word: Judgement, at index: Int, _ sentence: AnalyzedSentence, _ scopes: Scopes) -> Judgement? {
+        // Only a negation right in front turns a judgement: "not significantly enlarged", but "no effusion or heart enlarged".
+        if scopes.isDenied[index], (max(0, index - 3)..<index).contains(where: { sentence.cueStart[$0]?.cue == .negate }) {
             switch word {
             case .enlarged, .borderline: return .normal
             case .normal: return .enlarged

@@ -53,8 +53,7 @@ enum MentionPhrases {
             nodular|nodule|mass|rounded|round like? opacit*|opacif*|densit*|infiltrat*, nodularity
             """),
         (finding(.lungLesion), """
-            mass, masses, masslike, mass lesion*, nodule, nodules, micronodul*, neoplas*, carcinoma*, malignan*, tumor*, metasta*, lump, lumps, cavitary|cavitating|lung|pulmonary lesion*,
-            cavity, cavities, cavitation, lesion|lesions of|in the? ~2 lung|lobe, adenocarcinoma, lung|bronchogenic cancer
+            mass, masses, masslike, mass lesion*, nodule, nodules, micronodul*, neoplas*, carcinoma*, malignan*, tumor*, metasta*, lump, lumps, cavitary|cavitating|lung|pulmonary|parenchymal|coin lesion*, adenocarcinoma, lung|bronchogenic cancer
             """),
         (finding(.edema), "edema*, heart failure, cardiac failure, chf, cardiac decompensation"),
         // Signs that go before oedema, not oedema itself.

@@ -69,13 +69,13 @@ struct PhraseTable<Meaning: Sendable>: Sendable {
         }
     }
 
-    /// The longest phrase that begins at `index`; of equally long ones the first in the table.
-    func longestMatch(at index: Int, in tokens: [Token], atoms: [[Int]]) -> (meaning: Meaning, count: Int)? {
+    /// The longest phrase that begins at `index` and ends before `limit`; of equally long ones the first in the table.
+    func longestMatch(at index: Int, in tokens: [Token], atoms: [[Int]], before limit: Int = .max) -> (meaning: Meaning, count: Int)? {
         guard tokens[index].word >= 0 else { return nil }
         var best: (phrase: Int, count: Int)?
         for atom in atoms[tokens[index].word] {
             for candidate in byFirstAtom[atom] ?? [] {
-                guard let end = match(phrases[candidate].elements[...], at: index, tokens, atoms) else { continue }
+                guard let end = match(phrases[candidate].elements[...], at: index, tokens, atoms), end <= limit else { continue }
                 let count = end - index
                 if best == nil || count > best!.count || (count == best!.count && candidate < best!.phrase) { best = (candidate, count) }
             }

@@ -64,7 +64,7 @@ struct Scopes {
                 despite = false
             case .with?:
                 if denial?.holdsMention == true { denial = nil }
-                if doubt?.holdsMention == true { doubt = nil }
+                if doubt?.holdsMention == true, !(doubtReachesClause && orFollows(index + 1, acrossWith: true)) { doubt = nil }
             case .verb?:
                 if denial?.holdsMention == true { denial?.verbSeen = true }
                 if doubt?.holdsMention == true { doubt = nil }
@@ -81,7 +81,7 @@ struct Scopes {
                 switch sentence.tokens[index].kind {
                 case .comma:
                     if !goesOn(after: index, verbSeen: denial?.verbSeen == true, isComma: true) { denial = nil }
-                    if doubt?.holdsMention == true, !orFollows(index + 1) { doubt = nil }
+                    if doubt?.holdsMention == true, !orFollows(index + 1, acrossWith: doubtReachesClause) { doubt = nil }
                 case .colon, .dash:
                     denial = nil
                     doubt = nil
@@ -134,13 +134,14 @@ struct Scopes {
     }
 
     /// An "or" comes before the clause ends.
-    private func orFollows(_ start: Int) -> Bool {
+    private func orFollows(_ start: Int, acrossWith: Bool = false) -> Bool {
         var index = start
         while index < min(sentence.tokens.count, start + 25) {
             if let span = sentence.cueStart[index] {
                 switch span.cue {
                 case .or: return true
-                case .stop, .with, .verb, .negate, .denyBefore: return false
+                case .stop, .verb, .negate, .denyBefore: return false
+                case .with where !acrossWith: return false
                 default: break
                 }
                 index += span.count
@@ -183,11 +184,14 @@ struct Scopes {
 
     private mutating func markBackward() {
         var active: Cue?
+        var isJudgement = false
         var holdsMention = false
         var index = sentence.tokens.count - 1
         while index >= 0 {
             defer { index -= 1 }
             if sentence.isInsideMention[index] {
+                // A judgement goes to the anatomy it meets first, and no further.
+                if isJudgement, sentence.mentionStart[index]?.isAnatomy == true { active = nil }
                 if active == .denyBefore { isDeniedFromBehind[index] = true }
                 if active == .doubtBefore { isDoubtedFromBehind[index] = true }
                 if sentence.mentionStart[index] != nil { holdsMention = active != nil }
@@ -198,6 +202,12 @@ struct Scopes {
                 case .denyBefore, .doubtBefore:
                     active = span.cue
                     holdsMention = false
+                    isJudgement = false
+                // "engorgement appears within normal limits"
+                case .judgement(.normal) where index > 0 && sentence.cueStart[index - 1]?.cue == .verb:
+                    active = .denyBefore
+                    holdsMention = false
+                    isJudgement = true
                 case .stop, .negate, .clearOf, .doubtDespiteNegation: active = nil
                 case .verb, .with: if holdsMention { active = nil }
                 case .and: if holdsMention, !isList(before: index) { active = nil }

@@ -1,0 +1,155 @@
+public import ReportModel
+
+/// Something a reader should look at before signing: the draft's words and the classifier's scores do not go together, or
+/// the draft speaks of an image it never saw.
+public struct DraftFlag: Sendable, Codable, Equatable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        /// The text denies what the classifier sees clearly, or states what it clearly does not see.
+        case contradiction
+        /// The classifier sees it, the text does not speak of it.
+        case omission
+        /// The text states what the classifier scores well under its threshold.
+        case unsupported
+        /// The text compares with an earlier image, and there was none.
+        case comparisonWithoutPrior = "comparison_without_prior"
+    }
+
+    public var kind: Kind
+    /// nil for a comparison.
+    public var label: FindingLabel?
+    /// What the text says of the label; nil for a comparison.
+    public var textState: LabelState?
+    /// The classifier's, and the bundle's; nil for a comparison.
+    public var score: Double?
+    public var threshold: Double?
+    /// The sentence the flag points at, and the words in it; nil for an omission.
+    public var sentence: String?
+    public var sentenceRange: TextRange?
+    public var phrase: String?
+    public var phraseRange: TextRange?
+
+    public init(
+        kind: Kind, label: FindingLabel? = nil, textState: LabelState? = nil, score: Double? = nil, threshold: Double? = nil,
+        sentence: String? = nil, sentenceRange: TextRange? = nil, phrase: String? = nil, phraseRange: TextRange? = nil
+    ) {
+        self.kind = kind
+        self.label = label
+        self.textState = textState
+        self.score = score
+        self.threshold = threshold
+        self.sentence = sentence
+        self.sentenceRange = sentenceRange
+        self.phrase = phrase
+        self.phraseRange = phraseRange
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case kind, label, score, threshold, sentence, phrase
+        case textState = "text_state"
+        case sentenceRange = "sentence_range"
+        case phraseRange = "phrase_range"
+    }
+}
+
+/// Whether the draft was made with an earlier image beside the current one.
+public enum PriorImage: Sendable {
+    case used, absent
+}
+
+/// Holds a labelled draft against the classifier's findings.
+///
+/// Scores are compared by their distance from the label's threshold: 0 at the threshold, +1 at score 1, -1 at score 0, linear
+/// on each side, so that one setting serves bundles with different thresholds. Uncertain text is never flagged, and neither
+/// is No Finding: whatever contradicts it is flagged under its own label.
+public struct DraftComparison: Sendable {
+    public struct Limits: Sendable, Codable, Equatable {
+        /// The text denies it and the distance is at least this: contradiction. Default 0.2 (score 0.6 at threshold 0.5).
+        public var clearlyPositive: Double
+        /// The text states it and the distance is at most this: contradiction. Default -0.9 (score 0.05 at threshold 0.5).
+        public var clearlyNegative: Double
+        /// The text states it and the distance is at most this: unsupported. Default -0.5 (score 0.25 at threshold 0.5).
+        public var unsupported: Double
+        /// The text is silent and the distance is above this: omission. Default 0 (every positive finding).
+        public var omitted: Double
+
+        public init(clearlyPositive: Double = 0.2, clearlyNegative: Double = -0.9, unsupported: Double = -0.5, omitted: Double = 0) {
+            self.clearlyPositive = clearlyPositive
+            self.clearlyNegative = clearlyNegative
+            self.unsupported = unsupported
+            self.omitted = omitted
+        }
+    }
+
+    public var labeler: FindingLabeler
+    public var limits: Limits
+
+    public init(labeler: FindingLabeler = FindingLabeler(), limits: Limits = Limits()) {
+        self.labeler = labeler
+        self.limits = limits
+    }
+
+    /// Labels `draft.text` and compares. Deterministic; flags in the order of `findings`, comparisons last in the order of the text.
+    public func flags(for draft: DraftReport, prior: PriorImage) -> [DraftFlag] {
+        flags(for: labeler.label(draft.text), text: draft.text, findings: draft.findings, prior: prior)
+    }
+
+    /// - Parameters:
+    ///   - report: labels of `text`, from any labeler; without mentions the flags point at no sentence.
+    ///   - findings: the classifier's; a label that is missing is not compared, a score that is no number neither.
+    public func flags(for report: LabeledReport, text: String, findings: [Finding], prior: PriorImage) -> [DraftFlag] {
+        let distances = Dictionary(findings.compactMap { finding in Self.distance(finding).map { (finding.label, $0) } }, uniquingKeysWith: { first, _ in first })
+        var flags: [DraftFlag] = []
+        for finding in findings where finding.label != .noFinding {
+            guard let distance = distances[finding.label], let (kind, mention) = judge(finding.label, distance, report, distances) else { continue }
+            flags.append(DraftFlag(
+                kind: kind, label: finding.label, textState: report[finding.label], score: finding.score, threshold: finding.threshold,
+                sentence: mention?.sentenceRange.slice(of: text), sentenceRange: mention?.sentenceRange, phrase: mention?.phrase, phraseRange: mention?.phraseRange))
+        }
+        if prior == .absent {
+            flags += report.comparisons.map {
+                DraftFlag(kind: .comparisonWithoutPrior, sentence: $0.sentenceRange.slice(of: text), sentenceRange: $0.sentenceRange, phrase: $0.phrase, phraseRange: $0.phraseRange)
+            }
+        }
+        return flags
+    }
+
+    private func judge(
+        _ label: FindingLabel, _ distance: Double, _ report: LabeledReport, _ distances: [FindingLabel: Double]
+    ) -> (DraftFlag.Kind, Mention?)? {
+        switch report[label] {
+        case .uncertain: return nil
+        case .negative: return distance >= limits.clearlyPositive ? (.contradiction, report.evidence(for: label)) : nil
+        case .positive:
+            // "Opacity" is no invention where the classifier sees consolidation.
+            let isSupported = Self.kinds(of: label).contains { (distances[$0] ?? -1) > 0 }
+            if isSupported || distance > limits.unsupported { return nil }
+            return (distance <= limits.clearlyNegative ? .contradiction : .unsupported, report.evidence(for: label))
+        case .blank:
+            if let mention = report.mentions.first(where: { $0.subject == .normality && $0.labels.contains(label) }), distance >= limits.clearlyPositive,
+                !Self.kinds(of: label).contains(where: { [.positive, .uncertain].contains(report[$0]) }) {
+                return (.contradiction, mention)
+            }
+            // Consolidation in the text speaks of the opacity too.
+            let isSpokenOf = Self.kinds(of: label).contains { [.positive, .uncertain].contains(report[$0]) }
+            return distance > limits.omitted && !isSpokenOf ? (.omission, nil) : nil
+        }
+    }
+
+    /// nil where score or threshold is no number between 0 and 1.
+    private static func distance(_ finding: Finding) -> Double? {
+        let (score, threshold) = (finding.score, finding.threshold)
+        guard (0...1).contains(score), (0...1).contains(threshold) else { return nil }
+        if score > threshold { return (score - threshold) / (1 - threshold) }
+        return threshold > 0 ? (score - threshold) / threshold : 0
+    }
+
+    /// What CheXpert's hierarchy puts below a label (Irvin et al. 2019, figure 1).
+    private static func kinds(of label: FindingLabel) -> [FindingLabel] {
+        switch label {
+        case .lungOpacity: [.edema, .consolidation, .pneumonia, .lungLesion, .atelectasis]
+        case .consolidation: [.pneumonia]
+        case .enlargedCardiomediastinum: [.cardiomegaly]
+        default: []
+        }
+    }
+}
