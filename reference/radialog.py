@@ -117,6 +117,46 @@ def patch_features(x, w, prefix, spec):
     return torch.cat([patches, w[prefix + "encoder.missing_previous_emb"].expand_as(patches)], dim=1)
 
 
+def place_embedding(grid, channels):
+    """[grid x grid, channels]: BioViL-T's sine embedding, a row's half and then a column's, sines and cosines interleaved."""
+    axis = channels // 2
+    angle = torch.arange(1, grid + 1, dtype=torch.float32) / (grid + 1e-6) * (2 * torch.pi)
+    turns = angle[:, None] / 10000 ** (2 * (torch.arange(axis, dtype=torch.float32) // 2) / axis)
+    waves = torch.stack([turns[:, 0::2].sin(), turns[:, 1::2].cos()], dim=-1).flatten(1)  # [grid, axis]
+    return torch.cat([waves[:, None].expand(-1, grid, -1), waves[None].expand(grid, -1, -1)], dim=-1).flatten(0, 1)
+
+
+def attend(queries, keys, values, heads):
+    """[Q, C], [K, C], [K, C] -> [Q, C]: every query sees every key."""
+    split = lambda x: x.view(x.shape[0], heads, -1).transpose(0, 1)
+    q, k, v = split(queries), split(keys), split(values)
+    weights = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(0, 1).flatten(1)
+
+
+def linear(x, w, name):
+    return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+
+def layer_norm(x, w, name, eps):
+    return F.layer_norm(x, x.shape[-1:], w[name + ".weight"], w[name + ".bias"], eps)
+
+
+def pool_prior(current, prior, w, prefix, spec):
+    """[C, grid, grid] of two films after backbone_to_vit -> [C, grid, grid], what stands for missing_previous_emb."""
+    channels, grid = current.shape[:2]
+    eps, name = spec["layer_norm_eps"], prefix + "encoder.vit_pooler."
+    x = torch.cat([current.flatten(1).T, prior.flatten(1).T])
+    places = torch.cat([place_embedding(grid, channels) + kind for kind in w[name + "type_embed"]])
+    for i in range(spec["blocks"]):
+        at = f"{name}blocks.{i}."
+        y = layer_norm(x, w, at + "norm1", eps) + places
+        q, k, v = (linear(y, w, f"{at}attn.proj_{part}") for part in "qkv")
+        x = x + linear(attend(q, k, v, spec["heads"]), w, at + "attn.proj")
+        x = x + linear(F.gelu(linear(layer_norm(x, w, at + "norm2", eps), w, at + "mlp.fc1")), w, at + "mlp.fc2")
+    return layer_norm(x[: grid * grid], w, name + "norm_post", eps).T.reshape(current.shape)
+
+
 def project(features, w, prefix, eps):
     x = F.conv2d(features, w[prefix + "projector.model.0.weight"])
     x = F.relu(batch_norm(x, w, prefix + "projector.model.1", eps))
@@ -147,9 +187,37 @@ def prompt_findings(scores, spec):
     return ", ".join(n.lower() for n in names) if names else "no common findings"
 
 
-# 4a. Alignment --------------------------------------------------------------------------------------------------
+# 4. Alignment ---------------------------------------------------------------------------------------------------
 
-def align(features, w):
+def align(features, bundle):
+    """[1, C, grid, grid] -> [tokens, hidden] by the architecture that the bundle names."""
+    m = bundle.manifest
+    if m["alignment"]["architecture"] == "mlp":
+        return mlp(features, bundle.alignment)
+    projected = project(features, bundle.image_encoder, "", m["image_encoder"]["batch_norm_eps"])
+    return q_former(projected[0], bundle.alignment, m["alignment"])
+
+
+def q_former(projected, w, spec):
+    """[D, grid, grid] -> [queries, language model's width]; v1. The image is *read* as [grid x grid, D], not transposed."""
+    eps = spec["layer_norm_eps"]
+    image = layer_norm(projected.contiguous().view(-1, projected.shape[0]), w, "ln_vision", spec["vision_norm_eps"])
+    x = layer_norm(w["query_tokens"][0], w, "Qformer.bert.embeddings.LayerNorm", eps)
+    for i in range(spec["layers"]):
+        at = f"Qformer.bert.encoder.layer.{i}."
+        for part, context in [("attention", None), ("crossattention", image)]:
+            if part == "crossattention" and i % spec["cross_attention_every"] != 0:
+                continue
+            q = linear(x, w, f"{at}{part}.self.query")
+            k, v = (linear(x if context is None else context, w, f"{at}{part}.self.{n}") for n in ("key", "value"))
+            y = linear(attend(q, k, v, spec["heads"]), w, f"{at}{part}.output.dense")
+            x = layer_norm(y + x, w, f"{at}{part}.output.LayerNorm", eps)
+        y = linear(F.gelu(linear(x, w, at + "intermediate_query.dense")), w, at + "output_query.dense")
+        x = layer_norm(y + x, w, at + "output_query.LayerNorm", eps)
+    return linear(x, w, "img_proj_layer")
+
+
+def mlp(features, w):
     """[1, C, grid, grid] -> [grid x grid, hidden], row-major over the grid, exact GELU."""
     x = features[0].flatten(1).T
     x = F.gelu(F.linear(x, w["mm_projector.0.weight"], w["mm_projector.0.bias"]))
@@ -242,7 +310,7 @@ class Draft:
         self.findings = prompt_findings(self.scores, m["classifier"])
         with torch.no_grad():
             self.features = patch_features(network_input(self.encoder_crop), bundle.image_encoder, "", m["image_encoder"])
-            self.image_tokens = align(self.features, bundle.alignment)
+            self.image_tokens = align(self.features, bundle)
             self.before, self.after = report_prompt(bundle, self.findings)
             self.model = LanguageModel(bundle)
             prompt = torch.cat([self.model.embed(self.before), self.image_tokens, self.model.embed(self.after)])

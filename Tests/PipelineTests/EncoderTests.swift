@@ -58,10 +58,12 @@ final class ToyEncoder {
     let weights: RandomWeights
     private let prefix: String
 
-    init(seed: UInt64, prefix: String = "", projection: Int? = nil) throws {
+    init(
+        seed: UInt64, prefix: String = "", projection: Int? = nil, patchChannels: Int = 7, prior: BundleManifest.ImageEncoder.Prior? = nil
+    ) throws {
         manifest = BundleManifest.ImageEncoder(
-            weights: "toy", stemChannels: 6, stageBlocks: [2, 1, 1, 2], stageChannels: [3, 4, 5, 6], expansion: 2, patchChannels: 7,
-            projection: projection, batchNormEpsilon: 1e-5)
+            weights: "toy", stemChannels: 6, stageBlocks: [2, 1, 1, 2], stageChannels: [3, 4, 5, 6], expansion: 2,
+            patchChannels: patchChannels, projection: projection, batchNormEpsilon: 1e-5, prior: prior)
         self.prefix = prefix
         weights = try RandomWeights(seed: seed)
         let name = prefix + "encoder.encoder."
@@ -84,14 +86,38 @@ final class ToyEncoder {
                 channels = inner * 2
             }
         }
-        weights.add(prefix + "encoder.backbone_to_vit.weight", [7, 12, 1, 1])
-        weights.add(prefix + "encoder.missing_previous_emb", [1, 7, 1, 1])
+        weights.add(prefix + "encoder.backbone_to_vit.weight", [patchChannels, 12, 1, 1])
+        weights.add(prefix + "encoder.missing_previous_emb", [1, patchChannels, 1, 1])
         if let projection {
-            weights.add(prefix + "projector.model.0.weight", [projection, 14, 1, 1])
+            weights.add(prefix + "projector.model.0.weight", [projection, 2 * patchChannels, 1, 1])
             weights.addBatchNorm(prefix + "projector.model.1", projection)
             weights.add(prefix + "projector.model.3.weight", [projection, projection, 1, 1])
             weights.add(prefix + "projector.model.3.bias", [projection], in: -0.5...0.5)
         }
+        if let prior { addPooler(prior) }
+    }
+
+    private func addPooler(_ prior: BundleManifest.ImageEncoder.Prior) {
+        let (name, width) = (prefix + "encoder.vit_pooler.", manifest.patchChannels)
+        func addLinear(_ name: String, _ outputs: Int, _ inputs: Int) {
+            weights.add(name + ".weight", [outputs, inputs])
+            weights.add(name + ".bias", [outputs], in: -0.2...0.2)
+        }
+        for index in 0..<prior.blocks {
+            let at = "\(name)blocks.\(index)."
+            for norm in ["norm1", "norm2"] { addNorm(at + norm, width) }
+            for part in ["q", "k", "v"] { weights.add("\(at)attn.proj_\(part).weight", [width, width]) }
+            addLinear(at + "attn.proj", width, width)
+            addLinear(at + "mlp.fc1", prior.feedForward, width)
+            addLinear(at + "mlp.fc2", width, prior.feedForward)
+        }
+        addNorm(name + "norm_post", width)
+        weights.add(name + "type_embed", [2, 1, width], in: -0.5...0.5)
+    }
+
+    private func addNorm(_ name: String, _ width: Int) {
+        weights.add(name + ".weight", [width], in: 0.5...1.5)
+        weights.add(name + ".bias", [width], in: -0.2...0.2)
     }
 
     /// [channels][side * side]

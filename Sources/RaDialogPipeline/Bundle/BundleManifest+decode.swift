@@ -127,8 +127,8 @@ extension BundleManifest.ImageEncoder {
         var object = object
         try object.fixed("architecture", "biovil-t")
         try self.init(trunkOf: &object)
-        if object.has("prior") {
-            let pooler = try Prior(try object.object("prior"))
+        if let keys = try object.optionalObject("prior") {
+            let pooler = try Prior(keys)
             guard patchChannels % pooler.heads == 0, patchChannels % 4 == 0 else {
                 throw object.problem("prior.heads", "has to divide patch_channels, which has to be a multiple of 4 (a sine and a cosine for each axis)")
             }

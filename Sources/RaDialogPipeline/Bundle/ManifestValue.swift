@@ -66,9 +66,6 @@ struct ManifestObject {
         return value
     }
 
-    /// For the keys that may be absent.
-    func has(_ name: String) -> Bool { members[name] != nil }
-
     /// The value, which stays to be taken.
     func peek(_ name: String) throws(ManifestProblem) -> ManifestValue {
         guard let value = members[name] else { throw problem(name, "is missing") }
