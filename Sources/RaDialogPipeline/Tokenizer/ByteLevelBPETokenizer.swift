@@ -70,7 +70,7 @@ package final class ByteLevelBPETokenizer: TextTokenizer {
         }
 
         func isText(_ id: Int32) -> Bool { types[Int(id)] != .control && types[Int(id)] != .unknown }
-        byteTokens = ByteLevelBPEAlphabet.scalars.map { scalar in
+        let byteTokens: [Int32] = ByteLevelBPEAlphabet.scalars.map { scalar in
             let id = table.id(of: String(scalar))
             return id.flatMap { isText($0) ? $0 : nil } ?? -1
         }
@@ -112,6 +112,7 @@ package final class ByteLevelBPETokenizer: TextTokenizer {
         self.tokens = tokens
         self.types = types
         self.specials = specials
+        self.byteTokens = byteTokens
         self.ranks = ranks
         self.mergedTokens = mergedTokens
         self.surface = surface

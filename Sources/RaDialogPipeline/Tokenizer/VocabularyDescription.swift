@@ -160,11 +160,11 @@ extension ByteLevelBPEVocabulary {
     static func pairs(_ merges: some Sequence<some StringProtocol>, source: String) throws(TokenizerError) -> [(left: String, right: String)] {
         var pairs: [(left: String, right: String)] = []
         for merge in merges {
-            let parts = merge.utf8.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, let left = String(parts[0]), let right = String(parts[1]) else {
+            let parts = merge.unicodeScalars.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
                 throw .damagedVocabulary(source: source, reason: "merge \(pairs.count), \(String(merge).quotedStart), is not two tokens with a space between")
             }
-            pairs.append((left, right))
+            pairs.append((String(String.UnicodeScalarView(parts[0])), String(String.UnicodeScalarView(parts[1]))))
         }
         return pairs
     }
