@@ -46,9 +46,9 @@ struct GGUFTests {
         #expect(throws: WeightsError.self) { try file.strings("t.floats") }
     }
 
-    @Test func `a file cut short anywhere is refused, or was only padding`() throws {
+    @Test func `a file cut short is refused, or was only padding`() throws {
         let whole = try [UInt8](Data(contentsOf: URL(filePath: sample)))
-        for length in 0..<whole.count {
+        for length in Array(0..<600) + stride(from: 600, to: whole.count, by: 5) {
             guard try reason(Array(whole[..<length])) == nil else { continue }
             #expect(length >= whole.count - 32, "\(length) of \(whole.count)")
         }
@@ -58,10 +58,10 @@ struct GGUFTests {
     @Test func `damaged bytes give an error or a file whose tensors lie within it`() throws {
         let whole = try [UInt8](Data(contentsOf: URL(filePath: sample)))
         var numbers = SeededNumbers(77)
-        for round in 0..<3000 {
+        for round in 0..<900 {
             var bytes = whole
             for _ in 0...Int.random(in: 0...3, using: &numbers) {
-                let at = round < 2 * bytes.count ? round / 2 : Int.random(in: 0..<bytes.count, using: &numbers)
+                let at = round < 700 ? round : Int.random(in: 0..<bytes.count, using: &numbers)
                 bytes[min(at, bytes.count - 1)] = [0, 0xFF, 0x7F, 0x80, UInt8.random(in: 0...255, using: &numbers)].randomElement(using: &numbers) ?? 0
             }
             do {
