@@ -68,12 +68,13 @@ struct AnalyzedSentence {
     /// Words that stand on either side of what they speak of ("resolved effusion", "effusion resolved") look to the side where
     /// there is something.
     private func directed(_ cue: Cue, at index: Int, count: Int) -> Cue {
-        guard cue == .denyBefore || cue == .doubtBefore || cue == .doubtPhrase || cue == .negate || cue == .judgement(.normal) else { return cue }
+        guard cue == .denyBefore || cue == .doubtBefore || cue == .doubtPhrase || cue == .doubtDespiteNegation || cue == .negate || cue == .judgement(.normal) else { return cue }
         let first = mentions.first?.start ?? Int.max, last = mentions.last?.start ?? -1
         switch cue {
         case .denyBefore where first > index: return .negate
         case .doubtBefore where first > index: return .doubtPhrase
-        case .doubtPhrase where first < index && last < index: return .doubtBefore
+        case .doubtDespiteNegation where first < index && last < index: return .doubtBefore
+        case .doubtPhrase where first < index && last < index && (index + count == tokens.count || tokens[index + count].kind != .word): return .doubtBefore
         // "expanded and clear airspace disease": the "of" was lost in dictation.
         case .judgement(.normal) where index + count < tokens.count && mentionStart[index + count]?.meaning.kind == .finding
             && mentions.contains { $0.isAnatomy && $0.start < index }: return .clearOf

@@ -37,12 +37,12 @@ enum CuePhrases {
             clear margin*, with regard to, with respect to, with the exception of, normal ~1 variant, no convincing change
             """),
         (.negate, """
-            no, not, non, without, w/o, absence of, lack of, lacks, lacking, negative for, neither, nor, denies, deny, excludes, exclude, excluding, rules out, ruling out, never, none of,
+            no, not, without, w/o, absence of, lack of, lacks, lacking, negative for, neither, nor, denies, deny, excludes, exclude, excluding, rules out, ruling out, never, none of,
             fails to show|demonstrate|reveal, fail to show|demonstrate|reveal, failed to show, resolution of, resolution of|in, interval resolution of|in, clearing of, disappearance of, removal of, free from, clear from, rather than, instead of, resorption of, doesnt, dont, isnt, arent, hasnt, evacuation of, no longer, unlikely to represent|be, exclusion of, nonvisualization of
             """),
         (.clearOf, "clear of, free of, clear without, clear with no"),
         (.doubtPhrase, """
-            possible, possibly, probable, probably, questionable, questionably, question of, suspected, suspect, potential, potentially, presumed, presumably, presumptive, suspicious|worrisome|concerning for, suspicion|concern|concerns of|for|about, equivocal, query, perhaps,
+            possible, possibly, probable, probably, questionable, questionably, question of, question, suspected, suspect, potential, potentially, presumed, presumably, presumptive, suspicious|worrisome|concerning for, suspicion|concern|concerns of|for|about, equivocal, query, perhaps,
             less likely, unlikely, doubtful, favored, favor, favors, favoring, apparent, maybe, conceivabl*, indeterminate, differential diagnos* ~3 include*, differential include*|of, differential ~1 considerations? include*, versus, vs, early or developing, developing or early, to evaluate for, evaluate for, assess for, correlate for, correlation for, correlate clinically for, rule out, r/o, clinical ~2 concern for, symptoms of, risk of|for, consider, considered, consideration* include*, considerations, either, suggestion of, hint of
             """),
         (.doubtClause, """
@@ -70,14 +70,14 @@ enum CuePhrases {
             """),
         (.perceived, "seen, identified, noted, present, visualized, visible, evident, detected, found, appreciated, observed, apparent, exists"),
         (.determiner, "the, this, these, those, it, its, that, a, an, some, another, patient"),
-        (.preposition, "in, at, within, of, over, near, on, into, along, behind, overlying, projecting, involving, from, adjacent, to, for, due to, secondary to, by"),
+        (.preposition, "in, at, within, over, near, on, into, along, behind, overlying, projecting, involving, from, adjacent, to, for, due to, secondary to, by"),
         (.assertive, """
             small, mild, mildly, moderate, moderately, tiny, trace, minimal, minor, slight, slightly, severe, marked, bilateral, left, right, persistent, new, worsening, improving, improved, multiple, several, few, patchy, old, known, residual, chronic, scattered, mildly, decreased, decreasing, increasing, status, s/p, bibasilar, basilar, low, calcified, again, redemonstrated, redemonstration, interval, two, one, three, post, healed
             """),
         (.judgement(.normal), """
-            normal, normally, unremarkable, within ~1 normal ~1 limits|range|size?, within ~1 limits, within limits of normal, wnl, intact, clear, clean, sharp, patent, well ~1 expanded|aerated|inflated|ventilated, nonenlarged, normal in size, in normal limits, upper ~1 limit|limits ~3 normal*, upper ~1 normal, top ~1 normal, high normal, upper normal range, not remarkable, unobstructed, negative, appropriate, preserved, in|of normal size|caliber|limits, normal ~1 sized, cleared bilaterally
+            normal, normally, unremarkable, within ~1 normal ~1 limits|range|size?, within ~1 limits, within limits of normal, wnl, intact, clear, clean, sharp, patent, well ~1 expanded|aerated|inflated|ventilated, nonenlarged, non enlarged|widened|dilated, normal in size, in normal limits, upper ~1 limit|limits ~3 normal*, upper ~1 normal, top ~1 normal, high normal, upper normal range, not remarkable, unobstructed, negative, appropriate, preserved, in|of normal size|caliber|limits, normal ~1 sized, cleared bilaterally
             """),
-        (.judgement(.enlarged), "enlarg*, prominen*, widen*, wide, increased, large, largely, dilated, abnormal*, coarse*, accentuat*, thickened, big, enlarging, full, fullness, heavy, generous, globular"),
+        (.judgement(.enlarged), "enlarg*, prominen*, widen*, wide, increased, large, largely, dilated, abnormal, abnormally, coarse*, accentuat*, thickened, big, enlarging, full, fullness, heavy, generous, globular"),
         (.judgement(.borderline), "borderline, border line, borderline ~1 enlarged|prominent|large, top ~1 limits, mildly prominent, prominent but normal, near ~1 upper ~1 limits"),
         (.judgement(.stable), "stable, unchanged, similar, no ~3 change*, no ~2 changed, not ~3 changed, without ~3 change*, same"),
         (.judgement(.unclear), """

@@ -15,6 +15,8 @@ struct Judgements {
                     pending.removeAll { byMention[$0] != nil && byMention[$0] != .stable }
                     pending.append(index)
                     if let inFront { byMention[index] = inFront }
+                } else {
+                    inFront = nil
                 }
                 index += mention.count
                 continue
@@ -31,12 +33,16 @@ struct Judgements {
                 continue
             }
             switch span.cue {
-            case .judgement(let word): say(Self.turned(word, at: index, sentence, scopes))
+            case .judgement(let word):
+                // "lungs without large effusion": said of the effusion.
+                let next = index + span.count
+                if next < sentence.tokens.count, let mention = sentence.mentionStart[next], !mention.isAnatomy { break }
+                say(Self.turned(word, at: index, sentence, scopes))
             case .clearOf: say(.normal)
             case .stop, .with:
                 pending = pending.filter { byMention[$0] == nil || byMention[$0] == .stable }
                 inFront = nil
-            case .verb, .perceived: inFront = nil
+            case .verb, .perceived, .preposition: inFront = nil
             default: break
             }
             index += span.count

@@ -36,6 +36,9 @@ public struct Mention: Sendable, Codable, Equatable {
     public enum Subject: String, Sendable, Codable {
         /// One of the labels by name, or its anatomy with a judgement ("heart size is normal").
         case finding
+        /// An anatomy that is only called unchanged ("stable cardiac silhouette"): uncertain, as from what is not said, but
+        /// no word against No Finding.
+        case unchangedAnatomy = "unchanged_anatomy"
         /// Abnormal, but under no label ("scoliosis"): counts against No Finding only.
         case otherAbnormality = "other_abnormality"
         /// A general statement ("the lungs are clear"). Its labels are the ones it denies without naming them:
@@ -121,7 +124,7 @@ public struct LabeledReport: Sendable, Codable, Equatable {
     /// The first mention that names `label` with its aggregated state: the one a flag points at.
     public func evidence(for label: FindingLabel) -> Mention? {
         let state = self[label]
-        return mentions.first { $0.subject == .finding && $0.state == state && $0.labels.contains(label) }
+        return mentions.first { ($0.subject == .finding || $0.subject == .unchangedAnatomy) && $0.state == state && $0.labels.contains(label) }
     }
 
     enum CodingKeys: String, CodingKey {

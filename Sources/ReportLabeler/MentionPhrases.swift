@@ -18,7 +18,8 @@ struct MentionMeaning: Sendable {
     }
     var kind: Kind
     var labels: [FindingLabel] = []
-    /// Labels these words weigh rather than state: a nodular opacity may be a nodule.
+    /// Labels these words weigh rather than state: a nodular opacity may be a nodule. Of an anatomy: labels that share a clear
+    /// judgement, but not a vague one.
     var weighed: [FindingLabel] = []
 }
 

@@ -30,9 +30,10 @@ struct SentenceLabeler {
             case .otherAbnormality: add(.otherAbnormality, [], stateOfFinding(at: span.start))
             case .anatomy:
                 switch judgements.byMention[span.start] {
-                case .normal: add(.finding, span.meaning.labels, .negative)
-                case .enlarged: add(.finding, span.meaning.labels, isQuestion ? .uncertain : .positive)
-                case .borderline, .stable, .unclear: add(.finding, span.meaning.labels, .uncertain)
+                case .normal: add(.finding, span.meaning.labels + span.meaning.weighed, .negative)
+                case .enlarged: add(.finding, span.meaning.labels + span.meaning.weighed, isQuestion ? .uncertain : .positive)
+                case .borderline, .unclear: add(.finding, span.meaning.labels, .uncertain)
+                case .stable: add(.unchangedAnatomy, span.meaning.labels, .uncertain)
                 case nil: break
                 }
             case .normalAnatomy:
@@ -62,11 +63,12 @@ enum Aggregation {
     /// No Finding is positive if the text says something is healthy and nothing but devices is stated or weighed; else blank.
     static func labels(of mentions: [Mention]) -> [LabeledReport.Entry] {
         var states: [FindingLabel: LabelState] = [:]
-        for mention in mentions where mention.subject == .finding {
+        for mention in mentions where mention.subject == .finding || mention.subject == .unchangedAnatomy {
             for label in mention.labels where rank(mention.state) > rank(states[label] ?? .blank) { states[label] = mention.state }
         }
-        let isAbnormal = states.contains { $0.key != .supportDevices && ($0.value == .positive || $0.value == .uncertain) }
-            || mentions.contains { $0.subject == .otherAbnormality && ($0.state == .positive || $0.state == .uncertain) }
+        let isAbnormal = mentions.contains {
+            (($0.subject == .finding && $0.labels != [.supportDevices]) || $0.subject == .otherAbnormality) && ($0.state == .positive || $0.state == .uncertain)
+        }
         let saysHealthy = mentions.contains { $0.subject == .normality || ($0.subject == .finding && $0.state == .negative && $0.labels != [.supportDevices]) }
         states[.noFinding] = saysHealthy && !isAbnormal ? .positive : .blank
         return FindingLabel.allCases.map { LabeledReport.Entry(label: $0, state: states[$0] ?? .blank) }

@@ -74,7 +74,7 @@ struct SentenceSplitter {
     private mutating func close(at end: Int, isQuestion: Bool = false) {
         defer { current.removeAll(keepingCapacity: true) }
         // "1." and "2)" before a statement are no statement.
-        while let first = current.first, first.kind != .word || (current.count == 1 && isNumber(first)) { current.removeFirst() }
+        while let first = current.first, (first.kind != .word && first.kind != .questionPrefix) || (current.count == 1 && isNumber(first)) { current.removeFirst() }
         guard let first = current.first, let last = current.last else { return }
         sentences.append(Sentence(tokens: current, start: first.start, end: max(end, last.end), section: section, isQuestion: isQuestion))
     }
