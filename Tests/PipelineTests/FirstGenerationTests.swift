@@ -54,7 +54,7 @@ struct FirstGenerationTests {
         for (name, shape) in [("fc1.weight", [6, 20]), ("fc1.bias", [6]), ("fc2.weight", [3, 6]), ("fc2.bias", [3])] {
             classifier.weights.add(name, shape, in: -0.3...0.3)
         }
-        let vocabulary = try ModelVocabulary.count + 1
+        let vocabulary = TokenizerModelFile.small.pieces.count + 1  // `<IMG>`
         var files = BundleFiles()
         files.files["image_encoder.safetensors"] = try bytes(encoder.weights)
         files.files["classifier.safetensors"] = try bytes(classifier.weights)
@@ -85,11 +85,6 @@ struct FirstGenerationTests {
         let folder = try ScratchFolder()
         try files.write(to: folder)
         return folder
-    }
-
-    private enum ModelVocabulary {
-        /// Pieces of the fixtures' tokenizer.
-        static var count: Int { TokenizerModelFile.small.pieces.count }
     }
 
     private func bytes(_ weights: RandomWeights) throws -> [UInt8] {
@@ -139,7 +134,10 @@ struct FirstGenerationTests {
     }
 
     private func radiograph() -> Radiograph {
-        let values = (0..<80 * 90).map { Int32(1000 + 900 * sin(Double($0 % 90) / 9) * cos(Double($0 / 90) / 13)) }
+        let values = (0..<80 * 90).map { index -> Int32 in
+            let (row, column) = (Double(index / 90), Double(index % 90))
+            return Int32(1000 + 900 * sin(column / 9) * cos(row / 13))
+        }
         return Radiograph(
             rows: 80, columns: 90, samplesPerPixel: 1, bitsStored: 12, photometricInterpretation: .monochrome2, presentationIsInverse: false,
             modalityTransform: .identity, voiTransform: .none, storedValues: values)

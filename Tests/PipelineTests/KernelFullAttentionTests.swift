@@ -37,13 +37,19 @@ struct KernelFullAttentionTests {
                 #expect(sameBits(try attend(s, threads: threads, set, queries, keys, values), found))
             }
         }
-        let expected = (0..<s.queries * width).map { index in
-            let (row, column) = (index / width, index % width)
-            let head = column / s.size * s.size
-            let powers = (0..<s.keys).map { key in
-                exp((0..<s.size).reduce(0.0) { $0 + Double(queries[row * width + head + $1]) * Double(keys[key * width + head + $1]) } / Double(s.size).squareRoot())
+        var expected: [Float] = []
+        for row in 0..<s.queries {
+            for head in stride(from: 0, to: width, by: s.size) {
+                let powers = (0..<s.keys).map { key in
+                    var sum = 0.0
+                    for i in head..<head + s.size { sum += Double(queries[row * width + i]) * Double(keys[key * width + i]) }
+                    return exp(sum / Double(s.size).squareRoot())
+                }
+                let total = powers.reduce(0, +)
+                for column in head..<head + s.size {
+                    expected.append(Float(powers.indices.reduce(0.0) { $0 + powers[$1] * Double(values[$1 * width + column]) } / total))
+                }
             }
-            return Float(powers.indices.reduce(0.0) { $0 + powers[$1] * Double(values[$1 * width + column]) } / powers.reduce(0, +))
         }
         #expect(relativeError(found, expected) < 1e-5)
     }
