@@ -2,7 +2,8 @@
 ///
 ///     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 ///
-/// Linear in the text's length. `\s` is White_Space, as in the regular expressions of the reference implementations.
+/// Linear in the text's length. `\s` is White_Space, as in the regular expressions of the reference implementations. Letters and numbers
+/// are those of the standard library's Unicode version: characters that a later version assigned are cut differently by older references.
 package enum ByteLevelBPEPreTokenizer: String, Sendable, CaseIterable {
     /// The pattern alone.
     case gpt2 = "gpt-2"
