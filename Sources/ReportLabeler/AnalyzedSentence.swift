@@ -73,7 +73,7 @@ struct AnalyzedSentence {
         switch cue {
         case .denyBefore where first > index: return .negate
         case .doubtBefore where first > index: return .doubtPhrase
-        case .doubtDespiteNegation where first < index && last < index: return .doubtBefore
+        case .doubtDespiteNegation where first < index && last < index && index + count == tokens.count: return .doubtBefore
         case .doubtPhrase where first < index && last < index && (index + count == tokens.count || tokens[index + count].kind != .word): return .doubtBefore
         // "expanded and clear airspace disease": the "of" was lost in dictation.
         case .judgement(.normal) where index + count < tokens.count && mentionStart[index + count]?.meaning.kind == .finding
