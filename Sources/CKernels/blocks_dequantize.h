@@ -7,13 +7,13 @@ CK_INLINE float CK_SET(half)(const uint8_t *bytes) {
 }
 
 /// 32 numbers scale * (low or high four bits) + offset: byte i holds element i and element i + 16.
-CK_INLINE void CK_SET(nibbles)(float *target, const uint8_t *q, float scale, float offset) {
+CK_INLINE void CK_SET(nibbles)(float *restrict target, const uint8_t *restrict q, float scale, float offset) {
     for (size_t i = 0; i < 16; i++) target[i] = scale * (float)(q[i] & 15) + offset;
     for (size_t i = 0; i < 16; i++) target[16 + i] = scale * (float)(q[i] >> 4) + offset;
 }
 
 /// The same with a fifth bit for each: bit i of four bytes.
-CK_INLINE void CK_SET(five_bits)(float *target, const uint8_t *high, const uint8_t *q, float scale, float offset) {
+CK_INLINE void CK_SET(five_bits)(float *restrict target, const uint8_t *restrict high, const uint8_t *restrict q, float scale, float offset) {
     uint32_t bits = high[0] | (uint32_t)high[1] << 8 | (uint32_t)high[2] << 16 | (uint32_t)high[3] << 24;
     for (uint32_t i = 0; i < 16; i++) target[i] = scale * (float)((q[i] & 15u) | (bits >> i & 1u) << 4) + offset;
     for (uint32_t i = 0; i < 16; i++) target[16 + i] = scale * (float)(q[i] >> 4 | (bits >> (i + 16) & 1u) << 4) + offset;
@@ -34,7 +34,7 @@ CK_INLINE void CK_SET(six_bits)(const uint8_t *packed, size_t j, float *scale, f
     *minimum = (float)m;
 }
 
-CK_INLINE void CK_SET(dequantize_q4_k)(float *target, const uint8_t *block) {
+CK_INLINE void CK_SET(dequantize_q4_k)(float *restrict target, const uint8_t *restrict block) {
     float d = CK_SET(half)(block), dmin = CK_SET(half)(block + 2);
     for (size_t j = 0; j < 8; j++) {
         float scale, minimum;
@@ -52,7 +52,7 @@ CK_INLINE void CK_SET(dequantize_q4_k)(float *target, const uint8_t *block) {
     }
 }
 
-CK_INLINE void CK_SET(dequantize_q5_k)(float *target, const uint8_t *block) {
+CK_INLINE void CK_SET(dequantize_q5_k)(float *restrict target, const uint8_t *restrict block) {
     float d = CK_SET(half)(block), dmin = CK_SET(half)(block + 2);
     const uint8_t *high = block + 16;
     for (uint32_t j = 0; j < 8; j++) {
@@ -70,7 +70,7 @@ CK_INLINE void CK_SET(dequantize_q5_k)(float *target, const uint8_t *block) {
     }
 }
 
-CK_INLINE void CK_SET(dequantize_q6_k)(float *target, const uint8_t *block) {
+CK_INLINE void CK_SET(dequantize_q6_k)(float *restrict target, const uint8_t *restrict block) {
     const uint8_t *low = block, *high = block + 128, *scales = block + 192;
     float d = CK_SET(half)(block + 208);
     for (uint32_t j = 0; j < 8; j++) {
@@ -88,7 +88,7 @@ CK_INLINE void CK_SET(dequantize_q6_k)(float *target, const uint8_t *block) {
     }
 }
 
-static void CK_SET(dequantize)(ck_block_type type, float *target, const uint8_t *source, size_t blocks) {
+static void CK_SET(dequantize)(ck_block_type type, float *restrict target, const uint8_t *restrict source, size_t blocks) {
     switch (type) {
     case CK_BLOCK_F32:
         memcpy(target, source, blocks * sizeof(float));
