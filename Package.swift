@@ -52,6 +52,15 @@ let package = Package(
             dependencies: ["ReportModel", "CKernels", "CJPEG", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: swiftSettings),
 
+        // Checkpoints of others to a bundle.
+        .target(
+            name: "ModelImport",
+            dependencies: ["RaDialogPipeline", "ReportModel", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: swiftSettings),
+
+        // Report text to CheXpert labels.
+        .target(name: "ReportLabeler", dependencies: ["ReportModel"], swiftSettings: swiftSettings),
+
         // DICOM: the C++ shim over DCMTK, and its Swift face.
         .target(
             name: "CDCMTK",
@@ -98,13 +107,15 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "radialogctl",
-            dependencies: ["WorklistDaemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["WorklistDaemon", "ModelImport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: swiftSettings),
         .executableTarget(name: "radialog-decode", dependencies: ["CDCMTK"], swiftSettings: swiftSettings),
 
         .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
         .testTarget(
             name: "PipelineTests", dependencies: ["RaDialogPipeline", "CKernels", "COpenBLAS", "ReportModel"], exclude: ["python"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelImportTests", dependencies: ["ModelImport", "RaDialogPipeline"], swiftSettings: swiftSettings),
+        .testTarget(name: "ReportLabelerTests", dependencies: ["ReportLabeler", "ReportModel"], swiftSettings: swiftSettings),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "ReportModel", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),
         .testTarget(name: "HL7OutTests", dependencies: ["HL7Out"], swiftSettings: swiftSettings),

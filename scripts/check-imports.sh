@@ -27,7 +27,9 @@ only ServiceLifecycle WorklistDaemon radialogd
 only ArgumentParser radialogd radialogctl
 # The four in the middle never import each other; only the daemon (and through it the command line) joins them.
 only DICOM WorklistDaemon radialogctl
-only RaDialogPipeline WorklistDaemon radialogctl
+only RaDialogPipeline WorklistDaemon ModelImport radialogctl
+only ModelImport radialogctl
+only ReportLabeler WorklistDaemon radialogctl
 only ReportQueue WorklistDaemon radialogctl
 only HL7Out WorklistDaemon radialogctl
 only Configuration WorklistDaemon radialogctl radialogd

@@ -3,6 +3,7 @@ import RaDialogPipeline
 /// Why checkpoint files were refused. None of these is a reason to try again with the same files.
 package enum ImportError: Error, Equatable, CustomStringConvertible {
     case cannotRead(path: String, reason: String)
+    case cannotWrite(path: String, reason: String)
     /// The file breaks its format's rules: damaged, cut short, or made to harm.
     case malformed(path: String, reason: String)
     /// The file follows its format, in a way this program does not read.
@@ -27,6 +28,7 @@ package enum ImportError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .cannotRead(let path, let reason): "cannot read \(path): \(reason)"
+        case .cannotWrite(let path, let reason): "cannot write \(path): \(reason)"
         case .malformed(let path, let reason): "\(path) is damaged or not what it says: \(reason); download it again and compare its SHA-256 with the publisher's"
         case .unsupported(let path, let reason): "\(path) cannot be imported: \(reason)"
         case .refusedGlobal(let path, let wanted, let global):
@@ -53,6 +55,7 @@ package enum ImportError: Error, Equatable, CustomStringConvertible {
         self =
             switch error {
             case .cannotRead(let path, let reason): .cannotRead(path: path, reason: reason)
+            case .cannotWrite(let path, let reason): .cannotWrite(path: path, reason: reason)
             case .malformed(let path, let reason): .malformed(path: path, reason: reason)
             case .missingTensor(let path, let name): .missingTensor(path: path, name: name)
             case .wrongShape(let path, let name, let found, let expected): .wrongShape(path: path, name: name, found: found, expected: expected)

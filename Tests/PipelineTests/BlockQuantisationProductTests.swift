@@ -41,7 +41,7 @@ struct BlockQuantisationProductTests {
         let file = try MappedFile(path: folder.path + "/rows")
         let tensor = BlockTensor(
             name: "w", type: type, shape: [size.outputs, size.inputs], bytes: file.bytes, order: order, owner: file)
-        let blocks = try BlockLinear(tensor, bias: FloatTensor(shape: [size.outputs], values: bias))
+        let blocks = try Linear(tensor, bias: FloatTensor(shape: [size.outputs], values: bias))
         for pool in pools {
             var y = residual
             y.withUnsafeMutableBufferPointer { y in
@@ -61,7 +61,7 @@ struct BlockQuantisationProductTests {
         let folder = try ScratchFolder()
         try folder.write(bytes, as: "rows")
         let file = try MappedFile(path: folder.path + "/rows")
-        let layer = try BlockLinear(BlockTensor(name: "w", type: .q4_0, shape: [outputs, inputs], bytes: file.bytes, order: nil, owner: file))
+        let layer = try Linear(BlockTensor(name: "w", type: .q4_0, shape: [outputs, inputs], bytes: file.bytes, order: nil, owner: file))
         let x = numbers.floats(rows * inputs)
         let together = layer(pool, Activations(rows: rows, columns: inputs, values: x)).array
         for row in stride(from: 0, to: rows, by: 7) {

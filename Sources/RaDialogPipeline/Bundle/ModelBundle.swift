@@ -33,7 +33,8 @@ public final class ModelBundle: Sendable {
         for name in Set([manifest.imageEncoder.weights, manifest.classifier.encoder.weights, manifest.alignment.weights, manifest.languageModel.weights]) {
             guard let file = files[name] else { throw .missingFile(directory: directory, file: name) }
             do throws(WeightsError) {
-                sources[name] = try Safetensors(file: file)
+                sources[name] = name == manifest.languageModel.weights && name.hasSuffix(".gguf")
+                    ? try languageModel(GGUF(file: file), manifest.languageModel) : try Safetensors(file: file)
             } catch {
                 throw .badWeights(error)
             }
@@ -52,6 +53,20 @@ public final class ModelBundle: Sendable {
         }
         return ModelBundle(
             directory: directory, manifest: manifest, sha256: manifestFile.withBytes(sha256Hex), tokenizer: tokenizer, sources: sources)
+    }
+
+    /// A GGUF file says of itself what the manifest says of it: the two have to agree, since heads are not seen in a tensor's shape.
+    private static func languageModel(_ gguf: GGUF, _ manifest: BundleManifest.LanguageModel) throws(WeightsError) -> GGUFLanguageWeights {
+        let weights = try GGUFLanguageWeights(gguf)
+        let llama = weights.llama
+        for (key, found, expected) in [
+            ("layers", llama.layers, manifest.layers), ("hidden", llama.hidden, manifest.hidden), ("heads", llama.heads, manifest.heads),
+            ("key_value_heads", llama.keyValueHeads, manifest.keyValueHeads), ("feed_forward", llama.feedForward, manifest.feedForward),
+            ("vocabulary", llama.vocabulary, manifest.vocabulary),
+        ] where found != expected {
+            throw .malformed(path: gguf.path, reason: "it has \(found) for what manifest.json calls language_model.\(key) = \(expected)")
+        }
+        return weights
     }
 
     private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {

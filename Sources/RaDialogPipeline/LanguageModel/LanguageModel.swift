@@ -10,10 +10,16 @@ package final class LanguageModel: Sendable {
     package let manifest: BundleManifest.LanguageModel
     private let layers: [Layer]
     private let finalNorm: FloatTensor
-    /// nil where the head is tied to it.
-    private let embeddings: FloatTensor?
+    private let embeddings: Embeddings
     private let head: Linear
     private let rotary: Rotary
+
+    private enum Embeddings: Sendable {
+        case floats(FloatTensor)
+        case blocks(BlockTensor)
+        /// The head's weights are the embeddings too.
+        case tied
+    }
 
     private struct Layer: Sendable {
         let inputNorm: FloatTensor
@@ -51,13 +57,19 @@ package final class LanguageModel: Sendable {
         }
         finalNorm = try source.floats("model.norm.weight", shape: [hidden])
         if manifest.tiedEmbeddings {
-            embeddings = nil
+            embeddings = .tied
             head = try Linear(source, "model.embed_tokens", outputs: manifest.vocabulary, inputs: hidden)
         } else {
-            embeddings = try source.floats("model.embed_tokens.weight", shape: [manifest.vocabulary, hidden])
+            embeddings = try Self.embeddings(source, "model.embed_tokens.weight", shape: [manifest.vocabulary, hidden])
             head = try Linear(source, "lm_head", outputs: manifest.vocabulary, inputs: hidden)
         }
         rotary = Rotary(manifest)
+    }
+
+    private static func embeddings(_ source: any TensorSource, _ name: String, shape: [Int]) throws(WeightsError) -> Embeddings {
+        guard let blocks = source.block(name) else { return .floats(try source.floats(name, shape: shape)) }
+        guard blocks.shape == shape else { throw .wrongShape(path: source.path, name: name, found: blocks.shape, expected: shape) }
+        return .blocks(blocks)
     }
 
     /// `[tokens, hidden]`. Every token is below the vocabulary's size.
@@ -66,10 +78,10 @@ package final class LanguageModel: Sendable {
         for (index, token) in tokens.enumerated() {
             let token = Int(token)
             precondition(token >= 0 && token < manifest.vocabulary, "token \(token) is outside the vocabulary")
-            if let embeddings {
-                rows.row(index).update(from: embeddings.pointer + token * manifest.hidden, count: manifest.hidden)
-            } else {
-                head.unpackRow(token, into: rows.row(index))
+            switch embeddings {
+            case .floats(let table): rows.row(index).update(from: table.pointer + token * manifest.hidden, count: manifest.hidden)
+            case .blocks(let table): table.dequantizeRow(token, into: rows.row(index))
+            case .tied: head.unpackRow(token, into: rows.row(index))
             }
         }
         return rows

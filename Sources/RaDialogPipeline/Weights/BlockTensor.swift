@@ -59,51 +59,17 @@ package struct BlockTensor: @unchecked Sendable {  // immutable mapped memory, k
             for index in 0..<rows { dequantizeRow(index, into: base + index * columns) }
         }
     }
-}
 
-/// y = x . W^T + b with W as it lies in its file. The same bits as `Linear` gives for the dequantised weights; a seventh of the memory.
-package struct BlockLinear: Sendable {
-    package let inputs: Int
-    package let outputs: Int
-    private let weight: BlockTensor
-    private let bias: FloatTensor?
-
-    /// `weight`: [outputs, inputs].
-    package init(_ weight: BlockTensor, bias: FloatTensor? = nil) throws {
-        guard weight.shape.count == 2, weight.columns > 0, bias == nil || bias?.shape == [weight.rows] else {
-            throw PipelineError.inconsistent("a layer of weights \(weight.shape) and bias \(bias?.shape ?? [])")
+    /// For the kernels; valid during the call.
+    func withMatrix(_ body: (ck_block_matrix) -> Void) {
+        guard let data = bytes.baseAddress else { return }
+        func call(_ order: UnsafePointer<UInt32>?) {
+            body(ck_block_matrix(type: type.native, data: data, rows: rows, columns: columns, order: order))
         }
-        self.weight = weight
-        self.bias = bias
-        inputs = weight.columns
-        outputs = weight.rows
-    }
-
-    /// As `Linear.apply`.
-    package func apply(
-        _ pool: KernelPool, into y: UnsafeMutablePointer<Float>, stride: Int? = nil, from x: UnsafePointer<Float>, rows: Int,
-        residual: UnsafePointer<Float>? = nil, activation: Linear.Activation = .none
-    ) {
-        guard let data = weight.bytes.baseAddress else { return }
-        let epilogue = ck_epilogue(bias: bias?.pointer, residual: residual, relu: activation == .relu)
-        func run(_ order: UnsafePointer<UInt32>?) {
-            let matrix = ck_block_matrix(type: weight.type.native, data: data, rows: outputs, columns: inputs, order: order)
-            ck_linear_blocks(pool.handle, y, stride ?? outputs, x, rows, matrix, epilogue)
-        }
-        if let order = weight.order {
-            order.withUnsafeBufferPointer { run($0.baseAddress) }
+        if let order {
+            order.withUnsafeBufferPointer { call($0.baseAddress) }
         } else {
-            run(nil)
+            call(nil)
         }
     }
-
-    package func callAsFunction(_ pool: KernelPool, _ x: Activations, activation: Linear.Activation = .none) -> Activations {
-        precondition(x.columns == inputs, "a layer of \(inputs) inputs was given \(x.columns)")
-        let y = Activations(rows: x.rows, columns: outputs)
-        apply(pool, into: y.pointer, from: x.pointer, rows: x.rows, activation: activation)
-        return y
-    }
-
-    /// Output `index`'s weights as floats: the embedding of a token where the head is tied to it.
-    package func unpackRow(_ index: Int, into row: UnsafeMutablePointer<Float>) { weight.dequantizeRow(index, into: row) }
 }

@@ -46,15 +46,17 @@ package struct TensorView: @unchecked Sendable {  // immutable mapped memory, ke
     }
 }
 
-/// Tensors by name: safetensors today, GGUF as a second conformer.
+/// Tensors by name, from a safetensors or a GGUF file.
 package protocol TensorSource: Sendable {
     /// For messages.
     var path: String { get }
     /// Every tensor of the file, sorted.
     var names: [String] { get }
-    /// The tensor as it is stored; nil where the file has none of that name.
+    /// The tensor as it is stored; nil where the file has none of that name, or holds it in blocks.
     func find(_ name: String) -> TensorView?
-    /// The tensor as floats. A source of more types than `TensorView` has brings its own.
+    /// The tensor where its numbers are to stay as they lie, in blocks; nil where they are to be widened once, when they are loaded.
+    func block(_ name: String) -> BlockTensor?
+    /// The tensor `name`, of exactly this shape, as 32-bit floats: in place where the file holds that already, else a widened copy.
     func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor
 }
 
@@ -68,7 +70,8 @@ extension TensorSource {
         return view
     }
 
-    /// The same as 32-bit floating point: in place where the file holds that already, else a widened copy.
+    package func block(_ name: String) -> BlockTensor? { nil }
+
     package func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor {
         try FloatTensor(try tensor(name, shape: shape))
     }

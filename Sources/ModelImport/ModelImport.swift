@@ -1,0 +1,172 @@
+import Dispatch
+import Foundation
+import RaDialogPipeline
+import Synchronization
+
+/// Makes a model bundle from RaDialog's published files (model.md section 7). Nothing in them is executed, nothing is downloaded, and the same files
+/// give the same bundle byte for byte.
+package struct ModelImport: Sendable {
+    package enum Generation: String, Sendable, CaseIterable {
+        case v1, v2
+    }
+
+    package enum Quantization: String, Sendable, CaseIterable {
+        case q8_0, q4_0, q4_k, f16, none
+
+        var blockType: BlockType {
+            switch self {
+            case .q8_0: .q8_0
+            case .q4_0: .q4_0
+            case .q4_k: .q4_K
+            case .f16: .f16
+            case .none: .f32
+            }
+        }
+    }
+
+    package enum Step: Sendable {
+        /// Writing the language model: numbers of it so far, and in all.
+        case languageModel(done: Int, of: Int)
+        case note(String)
+    }
+
+    package var generation: Generation
+    /// Folder with adapter_config.json and the adapter's weights.
+    package var adapter: String
+    /// Folder of the base language model in Hugging Face layout.
+    package var base: String
+    package var biovil: String
+    package var classifier: String
+    /// v1: checkpoint_4.pth; v2: non_lora_trainables.bin.
+    package var alignment: String
+    package var quantization: Quantization
+    package var output: String
+    package var name: String
+    package var version: String
+    package var isDemonstration: Bool
+
+    package init(
+        generation: Generation, adapter: String, base: String, biovil: String, classifier: String, alignment: String, quantization: Quantization,
+        output: String, name: String, version: String, isDemonstration: Bool
+    ) {
+        self.generation = generation
+        self.adapter = adapter
+        self.base = base
+        self.biovil = biovil
+        self.classifier = classifier
+        self.alignment = alignment
+        self.quantization = quantization
+        self.output = output
+        self.name = name
+        self.version = version
+        self.isDemonstration = isDemonstration
+    }
+
+    /// Blocks; call from a thread of your own. Every source is opened and checked by name and shape before anything is written; what is written stands
+    /// in `output`.partial until the bundle is complete.
+    /// - Throws: `ImportError`; nothing is left of an incomplete bundle.
+    package func run(threads: Int, progress: (Step) -> Void) throws {
+        let pool = try KernelPool(threads: threads)
+        let folder = try FolderTensors(path: base, kind: .model)
+        let configuration = try LlamaConfiguration(folder: base)
+        let lora = try LoraAdapter(folder: adapter)
+        let encoderFile = try openCheckpoint(path: biovil)
+        let classifierPart = try ClassifierPart(path: classifier)
+        let vision = try VisionParts(self, encoderFile, lora)
+        let weights = try LanguageModelWeights(
+            base: folder, configuration: configuration, adapter: lora, extras: generation == .v1 ? QFormerPart.adapterExtras : [])
+        guard vision.output == configuration.hidden else {
+            throw ImportError.unsupported(
+                path: alignment, reason: "its tokens are \(vision.output) wide, and the language model of \(base) is \(configuration.hidden) wide")
+        }
+        progress(.note("image encoder: \(vision.encoder.replaced.count) tensors from the fine-tuned file in place of BioViL-T's"))
+        let manifest = BundleManifestText(
+            request: self, vision: vision, classifier: classifierPart, weights: weights, scaling: try BundleManifestText.scaling(configuration, base))
+        let body = try manifest.body()
+
+        let hashes = SourceHashes(sources(folder))
+        let writer = try BundleFolderWriter(output: output)
+        try writer.file("image_encoder.safetensors") { try SafetensorsFile.write(vision.encoder.tensors, $0, $1) }
+        try writer.file("classifier.safetensors") { try SafetensorsFile.write(classifierPart.tensors, $0, $1) }
+        try writer.file("alignment.safetensors") { try SafetensorsFile.write(vision.tensors, $0, $1) }
+        try writer.copy(base + "/tokenizer.model", as: "tokenizer.model", maximumBytes: 64 << 20)
+        let total = weights.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        var done = 0
+        try writer.file("language_model.gguf") { descriptor, path in
+            try LanguageModelFile(weights: weights, type: quantization.blockType, pool: pool).write(descriptor, path, name: name) { count in
+                done += count
+                progress(.languageModel(done: done, of: total))
+            }
+        }
+        var complete = body
+        var provenance = ["generator": "radialogctl model import \(generation.rawValue)", "quantization": quantization.rawValue]
+        for (role, hash) in try hashes.wait() { provenance["sha256 of \(role)"] = hash }
+        complete["provenance"] = provenance
+        try writer.publish(complete)
+    }
+
+    /// Every file that is read, by its role.
+    private func sources(_ folder: FolderTensors) -> [(role: String, path: String)] {
+        var files = folder.files.map { ("base/\($0)", base + "/" + $0) }
+        files += ["config.json", "tokenizer.model"].map { ("base/\($0)", base + "/" + $0) }
+        files += ["adapter_config.json", "adapter_model.bin", "adapter_model.safetensors"]
+            .filter { FileManager.default.fileExists(atPath: adapter + "/" + $0) }.map { ("adapter/\($0)", adapter + "/" + $0) }
+        for (role, path) in [("biovil", biovil), ("classifier", classifier), ("alignment", alignment)] {
+            files.append(("\(role)/\((path as NSString).lastPathComponent)", path))
+        }
+        return files
+    }
+}
+
+/// The encoder and the alignment of either generation.
+struct VisionParts {
+    let encoder: EncoderPart
+    let tensors: ImportedPart
+    let kind: Kind
+    let output: Int
+
+    enum Kind {
+        case mlp(input: Int, hidden: Int)
+        case qFormer(QFormerLayout)
+    }
+
+    init(_ request: ModelImport, _ biovil: any CheckpointTensors, _ lora: LoraAdapter) throws(ImportError) {
+        switch request.generation {
+        case .v2:
+            let file = try openCheckpoint(path: request.alignment)
+            let part = try MLPAlignmentPart(nonLoraTrainables: file, biovil: biovil, pooler: false)
+            // Tower weights under keys that nobody recognises would leave BioViL-T's in their place, silently.
+            guard !part.encoder.replaced.isEmpty || !file.names.contains(where: { $0.contains("vision_tower") }) else {
+                throw .unsupported(path: request.alignment, reason: "it has vision_tower weights, and none of their names is one of BioViL-T's encoder")
+            }
+            (encoder, tensors, kind, output) = (part.encoder, part.tensors, .mlp(input: part.input, hidden: part.hidden), part.output)
+        case .v1:
+            let part = try QFormerPart(
+                checkpoint: try openCheckpoint(path: request.alignment, under: "model"), biovil: biovil, adapter: lora, pooler: false)
+            (encoder, tensors, kind, output) = (part.encoder, part.tensors, .qFormer(part.layout), part.layout.output)
+        }
+    }
+}
+
+/// SHA-256 of the sources, on a thread beside the import.
+private final class SourceHashes: Sendable {
+    private let result = Mutex<[(String, Result<String, ImportError>)]>([])
+    private let group = DispatchGroup()
+
+    init(_ files: [(role: String, path: String)]) {
+        DispatchQueue.global().async(group: group) { [self] in
+            for (role, path) in files {
+                let hash: Result<String, ImportError>
+                do throws(ImportError) { hash = .success(try hashFile(path).sha256) } catch { hash = .failure(error) }
+                result.withLock { $0.append((role, hash)) }
+            }
+        }
+    }
+
+    func wait() throws(ImportError) -> [(String, String)] {
+        group.wait()
+        var hashes: [(String, String)] = []
+        for (role, hash) in result.withLock({ $0 }) { hashes.append((role, try hash.get())) }
+        return hashes
+    }
+}

@@ -1,0 +1,89 @@
+import RaDialogPipeline
+
+/// The merged language model as a GGUF file, in llama.cpp's names and row order, written from front to back: memory is a few row blocks.
+struct LanguageModelFile {
+    let weights: LanguageModelWeights
+    let type: BlockType
+    let pool: KernelPool
+
+    /// Floats of one block of rows.
+    private static let blockFloats = 1 << 22
+
+    /// Norms stay exact. The head decides between tokens that are close: eight bits where the rest has four.
+    private func type(of tensor: LlamaConfiguration.Tensor) -> BlockType {
+        if tensor.shape.count == 1 { return .f32 }
+        if tensor.name == LlamaConfiguration.head, type == .q4_0 || type == .q4_K { return .q8_0 }
+        return type
+    }
+
+    /// - Parameter advance: gets the floats of every block that is written.
+    func write(_ descriptor: Int32, _ path: String, name: String, advance: (Int) throws -> Void) throws {
+        let tensors = try weights.tensors.map { tensor in
+            guard let stored = GGUFNames.gguf(tensor.name) else { throw ImportError.missingTensor(path: path, name: tensor.name) }
+            let type = type(of: tensor)
+            if let columns = tensor.shape.last, columns % type.blockElements != 0 {
+                throw ImportError.unsupported(
+                    path: path, reason: "\(tensor.name) has rows of \(columns), which are not whole blocks of \(type) (\(type.blockElements)): use q8_0 or f16")
+            }
+            return GGUFWriter.Tensor(name: stored, type: type, shape: tensor.shape)
+        }
+        do {
+            let writer = try GGUFWriter(descriptor: descriptor, path: path, metadata: metadata(name: name), tensors: tensors)
+            for (tensor, stored) in zip(weights.tensors, tensors) { try write(tensor, as: stored.type, writer, path, advance) }
+            _ = try writer.finish()
+        } catch let error as WeightsError {
+            throw ImportError(error)
+        }
+    }
+
+    private func write(
+        _ tensor: LlamaConfiguration.Tensor, as type: BlockType, _ writer: GGUFWriter, _ path: String, _ advance: (Int) throws -> Void
+    ) throws {
+        let merged = try weights.open(tensor.name)
+        let rows = tensor.shape.count == 1 ? 1 : merged.rows
+        let columns = tensor.shape.last ?? 1
+        // Whole heads, so that the rows of one can be reordered within the block.
+        let head = weights.configuration.hidden / weights.configuration.heads
+        let step = max(1, Self.blockFloats / columns / head) * head
+        let isRotated = tensor.name.hasSuffix("q_proj.weight") || tensor.name.hasSuffix("k_proj.weight")
+        let order = isRotated ? GGUFRotaryRows.interleaved(heads: 1, headDimension: head) : []
+        let floats = Activations(rows: min(step, rows), columns: columns)
+        let ordered = isRotated ? Activations(rows: min(step, rows), columns: columns) : floats
+        guard let rowBytes = type.rowBytes(columns: columns) else { throw ImportError.unsupported(path: path, reason: "\(tensor.name) as \(type)") }
+        let blocks = UnsafeMutableRawBufferPointer.allocate(byteCount: min(step, rows) * rowBytes, alignment: 64)
+        defer { blocks.deallocate() }
+
+        for first in stride(from: 0, to: rows, by: step) {
+            let range = first..<min(first + step, rows)
+            // One row of a vector is all of it.
+            try merged.read(rows: tensor.shape.count == 1 ? 0..<merged.rows : range, into: floats.buffer, pool: pool)
+            for row in 0..<(isRotated ? range.count : 0) {
+                let within = row % head
+                ordered.row(row).update(from: floats.row(row - within + Int(order[within])), count: columns)
+            }
+            if let bad = type.quantize(pool, ordered.pointer, rows: range.count, columns: columns, into: blocks) {
+                throw ImportError.malformed(path: path, reason: "row \(first + bad) of \(tensor.name) has a number that is not finite, or too large for \(type)")
+            }
+            try writer.append(UnsafeRawBufferPointer(rebasing: blocks[..<(range.count * rowBytes)]))
+            try advance(range.count * columns)
+        }
+    }
+
+    private func metadata(name: String) -> [(key: String, value: GGUFWriter.Value)] {
+        let model = weights.configuration
+        var values: [(key: String, value: GGUFWriter.Value)] = [
+            ("general.architecture", .string("llama")), ("general.name", .string(name)),
+            ("llama.vocab_size", .uint32(UInt32(weights.vocabulary))), ("llama.context_length", .uint32(UInt32(model.context))),
+            ("llama.embedding_length", .uint32(UInt32(model.hidden))), ("llama.block_count", .uint32(UInt32(model.layers))),
+            ("llama.feed_forward_length", .uint32(UInt32(model.feedForward))),
+            ("llama.attention.head_count", .uint32(UInt32(model.heads))), ("llama.attention.head_count_kv", .uint32(UInt32(model.keyValueHeads))),
+            ("llama.attention.layer_norm_rms_epsilon", .float32(Float(model.rmsNormEpsilon))),
+            ("llama.rope.freq_base", .float32(Float(model.ropeTheta))), ("llama.rope.dimension_count", .uint32(UInt32(model.hidden / model.heads))),
+        ]
+        if let scaling = model.ropeScaling, scaling.kind == "linear", let factor = scaling.numbers["factor"] {
+            values.append(("llama.rope.scaling.type", .string("linear")))
+            values.append(("llama.rope.scaling.factor", .float32(Float(factor))))
+        }
+        return values
+    }
+}

@@ -1,0 +1,105 @@
+internal import CKernels
+
+/// y = x . W^T + b. The weights are either packed as 32-bit floats for the kernels, or stay in the blocks of a mapped file; the same
+/// numbers give the same bits both ways.
+package struct Linear: Sendable {
+    package let inputs: Int
+    package let outputs: Int
+    private let weights: Weights
+    private let bias: FloatTensor?
+
+    private enum Weights: Sendable {
+        case packed(FloatTensor)
+        case blocks(BlockTensor)
+    }
+
+    /// Packs row after row: `row` fills `inputs` weights of the given output.
+    package init(outputs: Int, inputs: Int, bias: FloatTensor?, row: (Int, UnsafeMutablePointer<Float>) throws -> Void) throws {
+        let count = ck_packed_count(outputs, inputs)
+        guard count > 0 else { throw PipelineError.inconsistent("a layer of \(outputs) x \(inputs) weights cannot be held") }
+        let scratch = Activations(rows: 1, columns: inputs)
+        weights = .packed(
+            try FloatTensor(shape: [count]) { storage in
+                guard let base = storage.baseAddress else { return }
+                for output in 0..<outputs {
+                    try row(output, scratch.pointer)
+                    ck_pack_rows(base, scratch.pointer, output, 1, outputs, inputs)
+                }
+            })
+        self.inputs = inputs
+        self.outputs = outputs
+        self.bias = bias
+    }
+
+    /// `blocks`: [outputs, inputs].
+    package init(_ blocks: BlockTensor, bias: FloatTensor? = nil) throws {
+        guard blocks.shape.count == 2, blocks.columns > 0, bias == nil || bias?.shape == [blocks.rows] else {
+            throw PipelineError.inconsistent("a layer of weights \(blocks.shape) and bias \(bias?.shape ?? [])")
+        }
+        weights = .blocks(blocks)
+        inputs = blocks.columns
+        outputs = blocks.rows
+        self.bias = bias
+    }
+
+    /// `name.weight` [outputs, inputs], and `name.bias` [outputs] where `hasBias`.
+    package init(_ source: any TensorSource, _ name: String, outputs: Int, inputs: Int, hasBias: Bool = false) throws {
+        let bias = hasBias ? try source.floats(name + ".bias", shape: [outputs]) : nil
+        if let blocks = source.block(name + ".weight") {
+            guard blocks.shape == [outputs, inputs] else {
+                throw WeightsError.wrongShape(path: source.path, name: name + ".weight", found: blocks.shape, expected: [outputs, inputs])
+            }
+            try self.init(blocks, bias: bias)
+            return
+        }
+        let weight = try source.floats(name + ".weight", shape: [outputs, inputs])
+        try self.init(outputs: outputs, inputs: inputs, bias: bias) { output, row in
+            row.update(from: weight.pointer + output * inputs, count: inputs)
+        }
+    }
+
+    /// Writes `rows` rows of `outputs` floats, `stride` apart (`outputs` where nil). `y` must not overlap `x`; `residual` is added at the
+    /// end and may be `y` itself.
+    package func apply(
+        _ pool: KernelPool, into y: UnsafeMutablePointer<Float>, stride: Int? = nil, from x: UnsafePointer<Float>, rows: Int,
+        residual: UnsafePointer<Float>? = nil, activation: Activation = .none
+    ) {
+        let epilogue = ck_epilogue(bias: bias?.pointer, residual: residual, relu: activation == .relu)
+        switch weights {
+        case .packed(let packed):
+            ck_linear(pool.handle, y, stride ?? outputs, x, rows, packed.pointer, outputs, inputs, epilogue)
+        case .blocks(let blocks):
+            blocks.withMatrix { ck_linear_blocks(pool.handle, y, stride ?? outputs, x, rows, $0, epilogue) }
+        }
+    }
+
+    package func callAsFunction(_ pool: KernelPool, _ x: Activations, activation: Activation = .none) -> Activations {
+        precondition(x.columns == inputs, "a layer of \(inputs) inputs was given \(x.columns)")
+        let y = Activations(rows: x.rows, columns: outputs)
+        apply(pool, into: y.pointer, from: x.pointer, rows: x.rows, activation: activation)
+        return y
+    }
+
+    /// The weights read as a convolution [outputs, kernel, kernel, channels] with kernel * kernel * channels == inputs.
+    func convolve(
+        _ pool: KernelPool, into y: UnsafeMutablePointer<Float>, from x: UnsafePointer<Float>, shape: ck_convolution,
+        residual: UnsafePointer<Float>? = nil, activation: Activation = .none
+    ) {
+        guard case .packed(let packed) = weights else { preconditionFailure("a convolution's weights are packed when they are loaded") }
+        let epilogue = ck_epilogue(bias: bias?.pointer, residual: residual, relu: activation == .relu)
+        ck_convolve(pool.handle, y, x, shape, packed.pointer, epilogue)
+    }
+
+    /// Output `index`'s weights: the embedding of a token, where the head is tied to it.
+    package func unpackRow(_ index: Int, into row: UnsafeMutablePointer<Float>) {
+        switch weights {
+        case .packed(let packed): ck_unpack_row(row, packed.pointer, index, inputs)
+        case .blocks(let blocks): blocks.dequantizeRow(index, into: row)
+        }
+    }
+
+    package enum Activation: Sendable {
+        case none
+        case relu
+    }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import ModelImport
+import RaDialogPipeline
+import ReportModel
+
+extension ModelImport.Generation: ExpressibleByArgument {}
+extension ModelImport.Quantization: ExpressibleByArgument {}
+
+extension ModelCommands {
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a bundle from RaDialog's published checkpoints.",
+            discussion: """
+                Nothing in the checkpoints is executed and nothing is downloaded. The bundle appears at --output when it is complete.
+                v2: adapter_model, adapter_config.json and non_lora_trainables.bin stand in --adapter; --base is the LLaVA-1.5-7B folder.
+                v1: --alignment is checkpoint_4.pth; --base is the Vicuna-7B v1.3 folder.
+                """)
+        @Argument(help: "v1 or v2.") var generation: ModelImport.Generation
+        @Option(help: ArgumentHelp("The language adapter (LoRA).", valueName: "DIR"), completion: .directory) var adapter: String
+        @Option(help: ArgumentHelp("The base language model, Hugging Face layout.", valueName: "DIR"), completion: .directory) var base: String
+        @Option(help: ArgumentHelp("BioViL-T. Default: biovil_t_image_model_proj_size_128.pt in --adapter.", valueName: "FILE"), completion: .file())
+        var biovil: String?
+        @Option(help: ArgumentHelp("The findings classifier. Default: ChexpertClassifier.ckpt in --adapter.", valueName: "FILE"), completion: .file())
+        var classifier: String?
+        @Option(help: ArgumentHelp("v1: checkpoint_4.pth. v2 default: non_lora_trainables.bin in --adapter.", valueName: "FILE"), completion: .file())
+        var alignment: String?
+        @Option(help: "Numbers of the language model: q8_0, q4_0, q4_k, f16 or none.") var quantize: ModelImport.Quantization
+        @Option(help: ArgumentHelp("The bundle's folder, which must not exist yet.", valueName: "BUNDLE")) var output: String
+        @Option(help: "The bundle's name. Default: radialog-v1 or radialog-v2.") var name: String?
+        @Option(help: "The bundle's version, as it stands in every report.") var bundleVersion = "1"
+        @Option(help: "Threads; 0: one for each core.") var threads = 0
+        @Flag(help: "Mark everything this bundle writes as demonstration.") var demonstration = false
+
+        func run() throws {
+            let request = ModelImport(
+                generation: generation, adapter: adapter, base: base, biovil: try file(biovil, "biovil_t_image_model_proj_size_128.pt", "--biovil"),
+                classifier: try file(classifier, "ChexpertClassifier.ckpt", "--classifier"),
+                alignment: try file(alignment, generation == .v1 ? "checkpoint_4.pth" : "non_lora_trainables.bin", "--alignment"),
+                quantization: quantize, output: output, name: name ?? "radialog-\(generation.rawValue)", version: bundleVersion,
+                isDemonstration: demonstration)
+            let bar = ImportProgress()
+            do {
+                try request.run(threads: threads) { bar.show($0) }
+            } catch let error as ImportError {
+                throw Failure("\(error)", Status.configuration)
+            }
+            bar.end()
+            let bundle = try Bundles.open(output)
+            Output.print("\(bundle.name) \(bundle.version), SHA-256 \(bundle.sha256): written to \(output)")
+        }
+
+        private func file(_ given: String?, _ usual: String, _ option: String) throws -> String {
+            if let given { return given }
+            let path = adapter + "/" + usual
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw Failure("there is no \(path): say where it is with \(option)", Status.configuration)
+            }
+            return path
+        }
+    }
+}
+
+/// One line on stderr that says how far the import is: share, rate, time left.
+private final class ImportProgress {
+    private let start = ContinuousClock.now
+    private var last = ContinuousClock.now
+    private let isTerminal = isatty(2) == 1
+
+    func show(_ step: ModelImport.Step) {
+        switch step {
+        case .note(let text): FileHandle.standardError.write(Data((text + "\n").utf8))
+        case .languageModel(let done, let total):
+            let now = ContinuousClock.now
+            guard done == total || now - last > (isTerminal ? .milliseconds(200) : .seconds(10)) else { return }
+            last = now
+            let seconds = max((now - start) / .seconds(1), 1e-3)
+            let rate = Double(done) / seconds
+            let text =
+                "language model: \(done * 100 / max(total, 1)) %, \(Int(rate / 1e6)) million weights/s, "
+                + "\(Int((Double(total - done) / max(rate, 1)).rounded(.up))) s left"
+            FileHandle.standardError.write(Data((isTerminal ? "\r\(text)   " : text + "\n").utf8))
+        }
+    }
+
+    func end() { if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) } }
+}
