@@ -122,7 +122,7 @@ extension BundleManifest.Preprocessing {
 extension BundleManifest.ImageEncoder {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "biovil-t")
+        try object.fixed("architecture", Self.architecture)
         try self.init(trunkOf: &object)
         try object.finish()
     }
@@ -148,7 +148,7 @@ extension BundleManifest.ImageEncoder {
 extension BundleManifest.Classifier {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "chexpert")
+        try object.fixed("architecture", Self.architecture)
         encoder = try BundleManifest.ImageEncoder(trunkOf: &object)
         guard let projection = encoder.projection else { throw object.problem("projection", "has to be a number: the classifier reads the projector's output") }
         self.projection = projection
@@ -173,7 +173,7 @@ extension BundleManifest.Classifier {
 extension BundleManifest.Alignment {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "mlp")
+        try object.fixed("architecture", Self.architecture)
         weights = try object.fileName("weights")
         input = try object.integer("input", in: 1...16_384)
         hidden = try object.integer("hidden", in: 1...65_536)
@@ -185,7 +185,7 @@ extension BundleManifest.Alignment {
 extension BundleManifest.LanguageModel {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "llama")
+        try object.fixed("architecture", Self.architecture)
         weights = try object.fileName("weights")
         layers = try object.integer("layers", in: 1...1024)
         hidden = try object.integer("hidden", in: 2...65_536)

@@ -38,6 +38,7 @@ public struct BundleManifest: Sendable, Equatable {
 
     /// A ResNet trunk with BioViL-T's 1x1 `backbone_to_vit` behind it.
     public struct ImageEncoder: Sendable, Equatable {
+        static let architecture = "biovil-t"
         /// File with the tensors.
         public var weights: String
         public var stemChannels: Int
@@ -77,6 +78,7 @@ public struct BundleManifest: Sendable, Equatable {
     }
 
     public struct Classifier: Sendable, Equatable {
+        static let architecture = "chexpert"
         public var encoder: ImageEncoder
         /// Width of the classifier's projector (`encoder.projection`, which a classifier always has).
         public var projection: Int
@@ -102,6 +104,7 @@ public struct BundleManifest: Sendable, Equatable {
     }
 
     public struct Alignment: Sendable, Equatable {
+        static let architecture = "mlp"
         public var weights: String
         public var input: Int
         public var hidden: Int
@@ -118,6 +121,7 @@ public struct BundleManifest: Sendable, Equatable {
     }
 
     public struct LanguageModel: Sendable, Equatable {
+        static let architecture = "llama"
         public var weights: String
         public var layers: Int
         public var hidden: Int
@@ -183,4 +187,18 @@ public enum RenderingMode: String, Sendable, Codable, CaseIterable {
     case mimicCXRJPG = "mimic-cxr-jpg"
     /// As a viewer shows it: VOI LUT or window, presentation LUT.
     case voi = "voi"
+}
+
+extension BundleManifest {
+    /// The models that a draft goes through, in that order.
+    var algorithms: [AlgorithmIdentity] {
+        let models: [(AlgorithmIdentity.Role, String, String)] = [
+            (.imageEncoder, ImageEncoder.architecture, imageEncoder.weights),
+            (.classifier, Classifier.architecture, classifier.encoder.weights),
+            (.alignment, Alignment.architecture, alignment.weights),
+            (.languageModel, LanguageModel.architecture, languageModel.weights),
+        ]
+        // Decoding has made sure that `files` names each.
+        return models.map { AlgorithmIdentity(role: $0, architecture: $1, weightsSHA256: files[$2]?.sha256 ?? "") }
+    }
 }
