@@ -120,7 +120,7 @@ let package = Package(
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),
         .testTarget(name: "HL7OutTests", dependencies: ["HL7Out"], swiftSettings: swiftSettings),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: swiftSettings),
-        .testTarget(name: "DaemonTests", dependencies: ["WorklistDaemon"], swiftSettings: swiftSettings),
+        .testTarget(name: "DaemonTests", dependencies: ["WorklistDaemon", "DICOM"], swiftSettings: swiftSettings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -11,6 +11,7 @@ same version of PyTorch.
 """
 
 import argparse
+import importlib.util
 import json
 from pathlib import Path
 
@@ -132,14 +133,17 @@ def check():
     expected = torch.nn.functional.linear(output, w["img_proj_layer.weight"], w["img_proj_layer.bias"])
     print(f"Q-Former against Blip2QFormerModel: {relative(radialog.q_former(projected, w, spec), expected):.2e}")
 
-    from health_multimodal.image.model.transformer import VisionTransformerPooler
-
+    # The one file: the package around it wants image readers that have no part in this. It needs timm < 1.
+    folder = importlib.util.find_spec("health_multimodal").submodule_search_locations[0]
+    module = importlib.util.spec_from_file_location("hi_ml_transformer", Path(folder) / "image/model/transformer.py")
+    hi_ml = importlib.util.module_from_spec(module)
+    module.loader.exec_module(hi_ml)
     w = pooler_weights(FULL_POOLER, 256, seed=42)
-    pooler = VisionTransformerPooler(input_dim=256, grid_shape=(14, 14)).eval()
+    pooler = hi_ml.VisionTransformerPooler(input_dim=256, grid_shape=(14, 14)).eval()
     pooler.load_state_dict({name.removeprefix("encoder.vit_pooler."): value for name, value in w.items()})
     current, prior = (torch.randn(256, 14, 14, generator=w.numbers) for _ in range(2))
     expected = pooler(current[None], prior[None])[0]
-    print(f"pooler against VisionTransformerPooler: {relative(radialog.pool_prior(current, prior, w, '', FULL_POOLER), expected):.2e}")
+    print(f"pooler against hi-ml's VisionTransformerPooler: {relative(radialog.pool_prior(current, prior, w, '', FULL_POOLER), expected):.2e}")
 
 
 if __name__ == "__main__":

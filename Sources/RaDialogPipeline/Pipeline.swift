@@ -105,7 +105,7 @@ public final class RaDialogPipeline: Sendable {
 
         let provenance = DraftProvenance(
             bundleName: bundle.name, bundleVersion: bundle.version, bundleKind: bundle.kind, bundleSHA256: bundle.sha256,
-            build: Build.version, arithmetic: arithmetic, sopInstanceUID: source.sopInstanceUID,
+            algorithms: manifest.algorithms, build: Build.version, arithmetic: arithmetic, sopInstanceUID: source.sopInstanceUID,
             selectionReason: source.selectionReason, inputSHA256: source.inputSHA256, rendering: rendering.rawValue,
             renderedSHA256: input.renderedSHA256, promptSHA256: Array(prompt.text.utf8).withUnsafeBytes(sha256Hex),
             generatedTokens: written.tokens, finishReason: written.finish.rawValue, timings: timings)

@@ -28,6 +28,8 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
     public var bundleKind: BundleKind
     /// SHA-256 of manifest.json, lower-case hex.
     public var bundleSHA256: String
+    /// Its models, in the order in which the draft goes through them.
+    public var algorithms: [AlgorithmIdentity]
     /// Version of this program.
     public var build: String
     /// The arithmetic path, for example "fp32-fma+avx512".
@@ -70,7 +72,7 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
     }
 
     public init(
-        bundleName: String, bundleVersion: String, bundleKind: BundleKind, bundleSHA256: String, build: String,
+        bundleName: String, bundleVersion: String, bundleKind: BundleKind, bundleSHA256: String, algorithms: [AlgorithmIdentity], build: String,
         arithmetic: String, sopInstanceUID: String?, selectionReason: String?, inputSHA256: String?, rendering: String,
         renderedSHA256: String, promptSHA256: String, generatedTokens: Int, finishReason: String, timings: Timings
     ) {
@@ -78,6 +80,7 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
         self.bundleVersion = bundleVersion
         self.bundleKind = bundleKind
         self.bundleSHA256 = bundleSHA256
+        self.algorithms = algorithms
         self.build = build
         self.arithmetic = arithmetic
         self.sopInstanceUID = sopInstanceUID
@@ -96,7 +99,7 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
         case bundleVersion = "bundle_version"
         case bundleKind = "bundle_kind"
         case bundleSHA256 = "bundle_sha256"
-        case build, arithmetic
+        case algorithms, build, arithmetic
         case sopInstanceUID = "sop_instance_uid"
         case selectionReason = "selection_reason"
         case inputSHA256 = "input_sha256"

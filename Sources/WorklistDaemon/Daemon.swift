@@ -31,8 +31,8 @@ public struct Daemon: Sendable {
         if rescued != RescueReport() {
             log.notice("work of an earlier run returned", metadata: ["jobs": "\(rescued.jobs)", "deliveries": "\(rescued.deliveries)"])
         }
-        let scp = try StoreSCP(
-            configuration: .init(configuration.dicom, log: log), spool: spool, handler: Receiver(queue: queue, spool: spool, log: log))
+        let receiver = Receiver(queue: queue, spool: spool, log: log)
+        let scp = try StoreSCP(configuration: .init(configuration.dicom, log: log), spool: spool, handler: receiver)
         let port = try scp.start()
         log.notice("receiving", metadata: [
             "dicom.ae_title": "\(configuration.dicom.aeTitle)", "dicom.bind": "\(configuration.dicom.bind)", "dicom.port": "\(port)",
@@ -40,13 +40,13 @@ public struct Daemon: Sendable {
         try queue.recordAudit(AuditEvent(
             code: .applicationActivity, type: "daemon-start", action: .execute, actor: AuditEvent.daemon, object: Build.version,
             detail: "bundle \(pipeline.bundle.sha256)"))
-        let services = makeServices(configuration, state: state, queue: queue, pipeline: pipeline, decoder: decoder, scp: scp, log: log)
+        let services = makeServices(configuration, state: state, queue: queue, pipeline: pipeline, decoder: decoder, scp: scp, receiver: receiver, log: log)
         return Daemon(services: services, port: port)
     }
 
     private static func makeServices(
         _ configuration: Configuration, state: StateDirectory, queue: ReportQueue, pipeline: RaDialogPipeline, decoder: FrameDecoder,
-        scp: StoreSCP, log: Logger
+        scp: StoreSCP, receiver: Receiver, log: Logger
     ) -> [any Service] {
         let enabled = configuration.destinations.filter(\.isEnabled)
         let delivererSignals = enabled.map { _ in ServiceSignal() }
@@ -68,9 +68,10 @@ public struct Daemon: Sendable {
         services.append(BlockingService(name: "draft", signal: drafterSignal) { drafter.run(until: $0) })
         services.append(BlockingService(name: "assemble") { assembler.run(until: $0) })
         services.append(BlockingService(name: "receive") { signal in
-            // The SCP has threads of its own since `build`; this one only waits for the end, and holds the folder's lock.
-            while signal.pause(.seconds(3600)) {}
+            // The SCP has threads of its own since `build`; this one waits for the end, and holds the folder's lock.
+            while signal.pause(.seconds(60)) { receiver.recordRepeatedRejections() }
             scp.stop()
+            receiver.recordRepeatedRejections(stopping: true)
             log.notice("receiving stopped")
             try queue.recordAudit(AuditEvent(
                 code: .applicationActivity, type: "daemon-stop", action: .execute, actor: AuditEvent.daemon, object: Build.version))

@@ -72,7 +72,11 @@ enum StructuredReportExample: String, CaseIterable {
 
     private static let provenance = DraftProvenance(
         bundleName: "radialog-demo", bundleVersion: "1", bundleKind: .demo,
-        bundleSHA256: String(repeating: "0123456789abcdef", count: 4), build: "0.1.0", arithmetic: "test",
+        bundleSHA256: String(repeating: "0123456789abcdef", count: 4), algorithms: [
+            AlgorithmIdentity(role: .imageEncoder, architecture: "biovil-t", weightsSHA256: String(repeating: "d", count: 64)),
+            AlgorithmIdentity(role: .languageModel, architecture: "llama", weightsSHA256: String(repeating: "e", count: 64)),
+        ],
+        build: "0.1.0", arithmetic: "test",
         sopInstanceUID: "2.25.3001", selectionReason: "PA", inputSHA256: nil, rendering: "voi",
         renderedSHA256: String(repeating: "b", count: 64), promptSHA256: String(repeating: "c", count: 64),
         generatedTokens: 10, finishReason: "stop", timings: .init())

@@ -59,6 +59,15 @@ import Testing
         #expect(dump.output.contains("(0040,a372) SQ"))
     }
 
+    @Test func `the bundle and each of its models is identified`() throws {
+        let output = try StructuredReportExample.draft.dump().output
+        for text in [
+            "radialog-demo", "bundle_sha256=0123456789abcdef", "radialog-demo image encoder (biovil-t)",
+            "weights_sha256=" + String(repeating: "d", count: 64), "radialog-demo language model (llama)",
+            "weights_sha256=" + String(repeating: "e", count: 64),
+        ] { #expect(output.contains("[\(text)"), "\(text)") }
+    }
+
     @Test func `a demonstration bundle is named in every version`() throws {
         for example in StructuredReportExample.allCases {
             #expect(try example.dump().output.contains("[\(MachineText.demonstrationMark)]"))

@@ -32,7 +32,7 @@ enum Sample {
         }
         let provenance = DraftProvenance(
             bundleName: kind == .demo ? "radialog-demo" : "radialog-clinical", bundleVersion: "1.2.0", bundleKind: kind, bundleSHA256: bundleSHA256,
-            build: "0.1.0", arithmetic: "fp32-fma+avx2", sopInstanceUID: "1.2.3.1", selectionReason: "PA", inputSHA256: nil,
+            algorithms: [], build: "0.1.0", arithmetic: "fp32-fma+avx2", sopInstanceUID: "1.2.3.1", selectionReason: "PA", inputSHA256: nil,
             rendering: "mimic-cxr-jpg", renderedSHA256: "00", promptSHA256: "11", generatedTokens: 40, finishReason: "stop", timings: .init())
         let signature = Signature(
             userName: "anna", personName: "Reader^Anna^B.^Dr.^PhD", organization: "Hospital", signedAt: createdAt, textSHA256: "22")

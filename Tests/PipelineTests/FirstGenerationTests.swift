@@ -14,6 +14,26 @@ struct FirstGenerationTests {
         #expect(prompt.afterImage == ". Predicted Findings: edema. Write. ASSISTANT:")
     }
 
+    /// What transformers 4.28.1 makes of v1's text, and what this pipeline reads: the instruction without the space before the image.
+    @Test(.enabled(if: Oracle.hasCorpus, Comment(rawValue: Oracle.needsCorpus)))
+    func `the prompt and a follow-up have the tokens of the library that the model was trained with`() throws {
+        struct Record: Decodable {
+            var system, instruction, findings, question: String
+            var before_image, after_image, follow_up: [Int32]
+        }
+        let record = try JSONDecoder().decode(
+            Record.self, from: Data(contentsOf: Golden.root.appending(path: "fixtures/alignment/first-generation-prompt.json")))
+        let path = try #require(Oracle.corpus) + "/G_llm/karpathy__llama2.c/tokenizer.model"
+        let tokenizer = try MappedFile(path: path).withBytes { try SentencePieceTokenizer(bytes: $0, path: path) }
+        let prompt = try ReportPrompt(
+            system: record.system, instruction: record.instruction.replacingOccurrences(of: " {image}", with: "<image>"), findings: record.findings)
+        #expect(tokenizer.encode(prompt.beforeImage, bos: true) == record.before_image)
+        #expect(tokenizer.encode(prompt.afterImage, bos: false) == record.after_image)
+        #expect(tokenizer.encode(FollowUpPrompt.text(question: record.question), bos: false) == record.follow_up)
+        // The space would be a token that the model never saw there.
+        #expect(tokenizer.encode(prompt.beforeImage + " ", bos: true) != record.before_image)
+    }
+
     @Test func `a film is drafted through projector and Q-Former, the same for any number of threads`() throws {
         let folder = try bundle(context: 2048)
         let film = radiograph()

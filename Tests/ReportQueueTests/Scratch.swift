@@ -67,8 +67,8 @@ func draftReport(_ text: String = "No focal consolidation.") -> DraftReport {
         text: text, findings: [Finding(label: .cardiomegaly, score: 0.25, threshold: 0.5, isPositive: false, activationMap: nil)],
         promptFindings: "no common findings",
         provenance: DraftProvenance(
-            bundleName: "test", bundleVersion: "1", bundleKind: .demo, bundleSHA256: String(repeating: "b", count: 64), build: "test",
-            arithmetic: "none", sopInstanceUID: "1.2.3.4", selectionReason: "PA", inputSHA256: nil, rendering: "voi",
+            bundleName: "test", bundleVersion: "1", bundleKind: .demo, bundleSHA256: String(repeating: "b", count: 64), algorithms: [],
+            build: "test", arithmetic: "none", sopInstanceUID: "1.2.3.4", selectionReason: "PA", inputSHA256: nil, rendering: "voi",
             renderedSHA256: String(repeating: "c", count: 64), promptSHA256: String(repeating: "d", count: 64), generatedTokens: 5,
             finishReason: "stop", timings: .init()))
 }

@@ -23,7 +23,10 @@ def test_sigkill_loses_nothing_acknowledged_and_leaves_no_study_stuck(make_daemo
     server = mllp_server(lambda m, n: acknowledgement(m))
     daemon = make_daemon(
         f'[[destination]]\nname = "ris"\nkind = "hl7"\nhost = "127.0.0.1"\nport = {server.port}\nreceives = ["drafts"]\n'
-        f'retry_first_pause = "100ms"\n').start()
+        f'retry_first_pause = "100ms"\n')
+    # A study over which the worker died three times counts as the cause, and becomes "model-failed". Here nobody but us is.
+    patient = ("--set", f"study.max_attempts={KILLS + 1}")
+    daemon.start(*patient)
     template = pydicom.dcmread(FILMS / "chest-pa.dcm")
     acknowledged, stop = {}, threading.Event()
 
@@ -50,7 +53,7 @@ def test_sigkill_loses_nothing_acknowledged_and_leaves_no_study_stuck(make_daemo
     for _ in range(KILLS):
         time.sleep(choice.uniform(0.2, 4))
         daemon.kill()
-        daemon.start()
+        daemon.start(*patient)
     time.sleep(2)
     stop.set()
     sender.join()

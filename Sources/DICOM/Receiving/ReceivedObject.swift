@@ -60,6 +60,14 @@ public struct RejectedAssociation: Sendable {
     public var callingAETitle: String
     public var calledAETitle: String
     public var peerAddress: String
+
+    package init(result: AssociationRejection?, reason: String, callingAETitle: String, calledAETitle: String, peerAddress: String) {
+        self.result = result
+        self.reason = reason
+        self.callingAETitle = callingAETitle
+        self.calledAETitle = calledAETitle
+        self.peerAddress = peerAddress
+    }
 }
 
 /// Result, source and reason of an A-ASSOCIATE-RJ: PS3.8 Table 9-21.

@@ -68,7 +68,8 @@ public enum ReportDocument {
 
     // MARK: - Content
 
-    /// TID 1204, TID 1001 (a device and, once signed, a person), TID 4019.
+    /// TID 1204, TID 1001 (a device and, once signed, a person), TID 4019
+    /// for the bundle and for each of its models.
     private static func addContext(
         to document: borrowing SRBuilder, _ report: OutgoingReport, _ device: DeviceIdentity
     ) throws(ReportDocumentError) {
@@ -88,11 +89,17 @@ public enum ReportDocument {
         let provenance = report.provenance
         try document.text(.hasConceptModifier, SRCode.algorithmName, provenance.bundleName)
         try document.text(.hasConceptModifier, SRCode.algorithmVersion, provenance.bundleVersion)
-        for parameter in [
+        let bundle = [
             "bundle_sha256=\(provenance.bundleSHA256)", "bundle_kind=\(provenance.bundleKind.rawValue)",
             "rendering=\(provenance.rendering)", "build=\(provenance.build)", "arithmetic=\(provenance.arithmetic)",
-        ] {
-            try document.text(.hasConceptModifier, SRCode.algorithmParameters, parameter)
+        ]
+        for parameter in bundle { try document.text(.hasConceptModifier, SRCode.algorithmParameters, parameter) }
+        // The order tells which version and parameter belong to which name.
+        for algorithm in provenance.algorithms {
+            try document.text(
+                .hasConceptModifier, SRCode.algorithmName, "\(provenance.bundleName) \(algorithm.role.rawValue) (\(algorithm.architecture))")
+            try document.text(.hasConceptModifier, SRCode.algorithmVersion, provenance.bundleVersion)
+            try document.text(.hasConceptModifier, SRCode.algorithmParameters, "weights_sha256=\(algorithm.weightsSHA256)")
         }
     }
 

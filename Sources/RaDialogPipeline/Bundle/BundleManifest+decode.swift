@@ -125,7 +125,7 @@ extension BundleManifest.Preprocessing {
 extension BundleManifest.ImageEncoder {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "biovil-t")
+        try object.fixed("architecture", Self.architecture)
         try self.init(trunkOf: &object)
         if let keys = try object.optionalObject("prior") {
             let pooler = try Prior(keys)
@@ -169,7 +169,7 @@ extension BundleManifest.ImageEncoder.Prior {
 extension BundleManifest.Classifier {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "chexpert")
+        try object.fixed("architecture", Self.architecture)
         encoder = try BundleManifest.ImageEncoder(trunkOf: &object)
         guard let projection = encoder.projection else { throw object.problem("projection", "has to be a number: the classifier reads the projector's output") }
         self.projection = projection
@@ -193,10 +193,6 @@ extension BundleManifest.Classifier {
 
 extension BundleManifest.Alignment {
     init(_ object: ManifestObject) throws(ManifestProblem) {
-        enum Kind: String, CaseIterable {
-            case mlp
-            case qFormer = "q-former"
-        }
         var object = object
         let kind = try object.choice("architecture", of: Kind.allCases)
         weights = try object.fileName("weights")
@@ -228,7 +224,7 @@ extension BundleManifest.Alignment.QFormer {
 extension BundleManifest.LanguageModel {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "llama")
+        try object.fixed("architecture", Self.architecture)
         weights = try object.fileName("weights")
         layers = try object.integer("layers", in: 1...1024)
         hidden = try object.integer("hidden", in: 2...65_536)

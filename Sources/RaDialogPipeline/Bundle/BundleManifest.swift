@@ -38,6 +38,7 @@ public struct BundleManifest: Sendable, Equatable {
 
     /// A ResNet trunk with BioViL-T's 1x1 `backbone_to_vit` behind it.
     public struct ImageEncoder: Sendable, Equatable {
+        static let architecture = "biovil-t"
         /// File with the tensors.
         public var weights: String
         public var stemChannels: Int
@@ -96,6 +97,7 @@ public struct BundleManifest: Sendable, Equatable {
     }
 
     public struct Classifier: Sendable, Equatable {
+        static let architecture = "chexpert"
         public var encoder: ImageEncoder
         /// Width of the classifier's projector (`encoder.projection`, which a classifier always has).
         public var projection: Int
@@ -133,6 +135,19 @@ public struct BundleManifest: Sendable, Equatable {
             case mlp(hidden: Int)
             /// v1: one token per learned query.
             case qFormer(QFormer)
+
+            /// As the manifest writes it.
+            var kind: Kind {
+                switch self {
+                case .mlp: .mlp
+                case .qFormer: .qFormer
+                }
+            }
+        }
+
+        enum Kind: String, CaseIterable {
+            case mlp
+            case qFormer = "q-former"
         }
 
         /// A BERT encoder over learned queries.
@@ -197,6 +212,7 @@ public struct BundleManifest: Sendable, Equatable {
     var alignmentChannels: Int? { alignment.readsProjection ? imageEncoder.projection : 2 * imageEncoder.patchChannels }
 
     public struct LanguageModel: Sendable, Equatable {
+        static let architecture = "llama"
         public var weights: String
         public var layers: Int
         public var hidden: Int
@@ -274,4 +290,18 @@ public enum RenderingMode: String, Sendable, Codable, CaseIterable {
     case mimicCXRJPG = "mimic-cxr-jpg"
     /// As a viewer shows it: VOI LUT or window, presentation LUT.
     case voi = "voi"
+}
+
+extension BundleManifest {
+    /// The models that a draft goes through, in that order.
+    var algorithms: [AlgorithmIdentity] {
+        let models: [(AlgorithmIdentity.Role, String, String)] = [
+            (.imageEncoder, ImageEncoder.architecture, imageEncoder.weights),
+            (.classifier, Classifier.architecture, classifier.encoder.weights),
+            (.alignment, alignment.architecture.kind.rawValue, alignment.weights),
+            (.languageModel, LanguageModel.architecture, languageModel.weights),
+        ]
+        // Decoding has made sure that `files` names each.
+        return models.map { AlgorithmIdentity(role: $0, architecture: $1, weightsSHA256: files[$2]?.sha256 ?? "") }
+    }
 }

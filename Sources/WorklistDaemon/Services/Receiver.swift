@@ -8,6 +8,13 @@ struct Receiver: ReceivedObjectHandler {
     let queue: ReportQueue
     let spool: Spool
     let log: Logger
+    private let rejections = RejectionTally()
+
+    init(queue: ReportQueue, spool: Spool, log: Logger) {
+        self.queue = queue
+        self.spool = spool
+        self.log = log
+    }
 
     func objectReceived(_ object: ReceivedObject) -> StoreStatus {
         let instance = ReceivedInstance(
@@ -61,15 +68,25 @@ struct Receiver: ReceivedObjectHandler {
     }
 
     func associationRejected(_ rejection: RejectedAssociation) {
+        rejections.add(rejection).forEach(record)
+    }
+
+    /// Writes down the repetitions of refusals whose minute has ended; at the stop, all of them.
+    func recordRepeatedRejections(stopping: Bool = false) {
+        (stopping ? rejections.rest() : rejections.ended()).forEach(record)
+    }
+
+    private func record(_ entry: RejectionTally.Entry) {
+        let rejection = entry.latest
         let result = rejection.result.map(\.description) ?? "aborted"
         log.warning("association refused", metadata: [
             "result": "\(result)", "reason": "\(rejection.reason)", "calling": "\(rejection.callingAETitle)",
-            "called": "\(rejection.calledAETitle)", "address": "\(rejection.peerAddress)",
+            "called": "\(rejection.calledAETitle)", "address": "\(rejection.peerAddress)", "count": "\(entry.count)",
         ])
         audit(AuditEvent(
             code: .securityAlert, type: "association-rejected", action: .execute, outcome: .minorFailure,
             actor: "\(rejection.callingAETitle) at \(rejection.peerAddress)", object: "called \(rejection.calledAETitle)",
-            detail: "\(result): \(rejection.reason)"))
+            detail: "\(result): \(rejection.reason)" + (entry.count > 1 ? ", \(entry.count) times" : "")))
     }
 
     private func audit(_ event: AuditEvent) {
