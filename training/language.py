@@ -53,13 +53,13 @@ def loss_of(net, image_tokens, batch, before):
     return F.cross_entropy(logits.float(), ids[:, 1:][where])
 
 
-def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, keep=None, mix=samples.Mix()):
-    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`. `keep(step)` runs every 100 steps."""
+def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, mix=samples.Mix()):
+    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`."""
     rng = np.random.default_rng(seed)
     sequencer = samples.Sequencer(tokenizer, mix)
     parameters = [*net.parameters(), *image_module.parameters()]
-    decay = [p for p in parameters if p.dim() >= 2]
-    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0}], lr=peak, betas=(0.9, 0.98))
+    matrices, vectors = [p for p in parameters if p.dim() >= 2], [p for p in parameters if p.dim() < 2]
+    optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0}], lr=peak, betas=(0.9, 0.98))
     rate = lambda s: min(1, (s + 1) / warm) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * s / steps)) if decay else 1)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
     order, start, running = [], time.time(), None
@@ -77,8 +77,6 @@ def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed
         optimiser.step()
         schedule.step()
         running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
-        if keep and step % 100 == 99:
-            keep(step)
         if step % 25 == 0:
             log(f"{name} step {step}/{steps} loss {running:.4f} {time.time() - start:.0f}s")
 

@@ -15,6 +15,7 @@ import dialogue
 import language
 import metrics
 import model
+import recall
 import report
 import samples
 import tokenizer
@@ -22,13 +23,19 @@ import truth
 import trunk
 
 SEED = 20261122
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 FILMS = {"trunk": 9000, "language": 3000, "validation": 600}
 TRUNK_EPOCHS = 3
-IDEAL_STEPS = 450
-REAL_STEPS = 700
-# After that, two phases for the corrections: (steps, mix).
-CORRECTION_PHASES = [(480, samples.Mix(branches=4, correction=3.75)), (500, samples.Mix(branches=6, correction=1.6, rewritten=0.6))]
+RECALL_STEPS = 175
+# Where the report is not the image's ("rewritten"), the follow-ups must read the report: corrections need that.
+IDEAL = (450, samples.Mix(branches=5, correction=2, rewritten=0.4))
+# On the trunk's own features: (name, steps, highest rate, mix).
+PHASES = [
+    ("real", 700, 1.2e-3, samples.Mix(branches=5, correction=2, rewritten=0.3)),
+    ("corrections", 400, 9e-4, samples.Mix(branches=6, correction=2.5, rewritten=0.4)),
+    ("questions", 400, 9e-4, samples.Mix(branches=6, correction=1.25, rewritten=0.4)),
+    ("last", 400, 8e-4, samples.Mix(branches=6, correction=2, rewritten=0.4)),
+]
 
 
 def log(text):
@@ -105,20 +112,15 @@ def language_on_ideal_tokens(work):
     torch.manual_seed(SEED + 1)
     net, oracle = model.LanguageModel(), torch.nn.Linear(language.IDEAL, c.HIDDEN)
     truths, ideals = sets(work)
-    language.train(net, oracle, ideals, truths, None, None, vocabulary(work), SEED + 1, IDEAL_STEPS, 1.5e-3, log=log, name="ideal", decay=False)
+    recall.set_up(net)
+    recall.train(net, vocabulary(work), SEED + 1, RECALL_STEPS, 1.5e-3, log=log)
+    steps, mix = IDEAL
+    language.train(net, oracle, ideals, truths, None, None, vocabulary(work), SEED + 2, steps, 1.5e-3, log=log, name="ideal", decay=False, mix=mix)
     torch.save({"net": net.state_dict(), "oracle": oracle.state_dict()}, path)
 
 
 def language_on_real_features(work):
-    """Fits the alignment to the ideal tokens, then trains it together with the language model."""
-    path = work / "language.pt"
-    if path.exists():
-        return
-    torch.manual_seed(SEED + 2)
-    state = torch.load(work / "language-ideal.pt")
-    net, oracle, alignment = model.LanguageModel(), torch.nn.Linear(language.IDEAL, c.HIDDEN), model.Alignment()
-    net.load_state_dict(state["net"])
-    oracle.load_state_dict(state["oracle"])
+    """Fits the alignment to the ideal tokens, then trains it together with the language model, phase after phase."""
     kept = torch.load(work / "features.pt", weights_only=False)
     truths, ideals = sets(work)
     # The films that the trunk has not seen stand twice: their features are what a new film's look like.
@@ -126,20 +128,36 @@ def language_on_real_features(work):
     scores = torch.cat([kept[n]["scores"] for n in ("trunk", "language", "language")])
     new = slice(FILMS["trunk"], None)
     truths, ideals = truths + truths[new], torch.cat([ideals, ideals[new]])
-    language.fit_alignment(alignment, oracle, features, ideals, SEED + 2, log=log)
-    save = lambda to: torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, to)
-    language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 3, REAL_STEPS, 1.2e-3, log=log, name="real",
-                   keep=lambda step: save(work / "language-partial.pt"))
-    for phase, (steps, mix) in enumerate(CORRECTION_PHASES):
-        language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 4 + phase, steps, 9e-4, log=log,
-                       name=f"corrections {phase + 1}", warm=30, keep=lambda step: save(work / "language-partial.pt"), mix=mix)
-    save(path)
+
+    torch.manual_seed(SEED + 3)
+    net, alignment = model.LanguageModel(), model.Alignment()
+    done = [n for n, (name, *_) in enumerate(PHASES) if phase_path(work, name).exists()]
+    if done:
+        state = torch.load(phase_path(work, PHASES[done[-1]][0]))
+        net.load_state_dict(state["net"])
+        alignment.load_state_dict(state["alignment"])
+    else:
+        state = torch.load(work / "language-ideal.pt")
+        oracle = torch.nn.Linear(language.IDEAL, c.HIDDEN)
+        net.load_state_dict(state["net"])
+        oracle.load_state_dict(state["oracle"])
+        language.fit_alignment(alignment, oracle, features, ideals, SEED + 3, log=log)
+    for number, (name, steps, peak, mix) in enumerate(PHASES):
+        if done and number <= done[-1]:
+            continue
+        language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 4 + number, steps, peak, log=log,
+                       name=name, warm=100 if number == 0 else 30, mix=mix)
+        torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, phase_path(work, name))
+
+
+def phase_path(work, name):
+    return work / f"language-{name}.pt"
 
 
 def write_bundle(work, folder):
     classifier, net, alignment = model.Classifier(), model.LanguageModel(), model.Alignment()
     classifier.load_state_dict(torch.load(work / "trunk.pt"))
-    state = torch.load(work / "language.pt")
+    state = torch.load(phase_path(work, PHASES[-1][0]))
     net.load_state_dict(state["net"])
     alignment.load_state_dict(state["alignment"])
     kept = torch.load(work / "features.pt", weights_only=False)
