@@ -20,6 +20,8 @@ struct BundleManifestText {
     private static let system =
         "A chat between a curious user and an artificial intelligence assistant acting as an experienced radiologist. "
         + "The assistant gives professional, detailed, and polite answers to the user's questions."
+    /// Without the blank behind it: v1's tokenizer (transformers 4.28.1) strips white space in front of `<IMG>`.
+    private static let firstGenerationOpening = "Image information:"
     private static let instruction =
         "<image>. Predicted Findings: {findings}. You are to act as a radiologist and write the finding section of a chest x-ray radiology "
         + "report for this X-ray image and the given predicted findings. Write in the style of a radiologist, write one fluent text without "
@@ -51,7 +53,7 @@ struct BundleManifestText {
             "image_encoder": encoder(vision.encoder.layout, "image_encoder.safetensors", architecture: "biovil-t"),
             "classifier": classifierKeys, "alignment": alignment(), "language_model": language,
             "tokenizer": ["architecture": "sentencepiece-bpe", "model": "tokenizer.model"],
-            "prompts": ["system": Self.system, "report_instruction": (firstGeneration ? "Image information: " : "") + Self.instruction],
+            "prompts": ["system": Self.system, "report_instruction": (firstGeneration ? Self.firstGenerationOpening : "") + Self.instruction],
             "generation": ["max_report_tokens": 300, "max_answer_tokens": 600],
         ]
     }
