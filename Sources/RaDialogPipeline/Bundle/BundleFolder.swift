@@ -69,7 +69,7 @@ final class BundleFolder {
             while true {
                 let index = next.add(1, ordering: .relaxed).oldValue
                 guard index < files.count else { return }
-                let hash = files[index].withBytes(sha256Hex)
+                let hash = files[index].sha256()
                 results.withLock { $0[index] = hash }
             }
         }
