@@ -51,7 +51,8 @@ struct BundleManifestText {
             "image_encoder": encoder(vision.encoder.layout, "image_encoder.safetensors", architecture: "biovil-t"),
             "classifier": classifierKeys, "alignment": alignment(), "language_model": language,
             "tokenizer": ["architecture": "sentencepiece-bpe", "model": "tokenizer.model"],
-            "prompts": ["system": Self.system, "report_instruction": (firstGeneration ? "Image information: " : "") + Self.instruction],
+            // Without the blank that v1's prompt has in front of its 32 <IMG>: its tokenizer strips it (docs/model-bundle.md).
+            "prompts": ["system": Self.system, "report_instruction": (firstGeneration ? "Image information:" : "") + Self.instruction],
             "generation": ["max_report_tokens": 300, "max_answer_tokens": 600],
         ]
     }
