@@ -185,6 +185,40 @@ struct ImportTests {
         #expect(found.contains(wrong.reason), "\(found)")
     }
 
+    @Test(arguments: [ModelImport.Quantization.none, .f16, .q8_0, .q4_0])
+    func `a number that is not finite or does not fit the type is refused by tensor and row`(quantization: ModelImport.Quantization) throws {
+        let file = "base/pytorch_model-00003-of-00004.bin"
+        for (value, reason) in [(Float.nan, "not finite"), (-.infinity, "not finite"), (3e9, "too large for")] {
+            let set = try PublishedSet.of(.v2).copy(to: scratch.path + "/set-\(value)")
+            try set.rewrite(file, under: nil) { $0["model.layers.1.mlp.up_proj.weight"]?.values[5 * 128 + 3] = value }
+            if value.isFinite, quantization == .none {
+                try set.request(.none, scratch.path + "/large").run(threads: 1) { _ in }
+                continue
+            }
+            let found = try attempt(set, quantization)
+            #expect(found.contains(set.path + "/base") && found.contains("row 5 of model.layers.1.mlp.up_proj.weight") && found.contains(reason), "\(found)")
+        }
+    }
+
+    @Test func `an adapter of the first generation without a saved vocabulary keeps the base's`() throws {
+        let set = try PublishedSet.of(.v1).copy(to: scratch.path + "/set")
+        try set.rewrite("adapter/adapter_model.bin", under: nil) { file in
+            file["base_model.model.model.embed_tokens.weight"] = nil
+            file["base_model.model.lm_head.weight"] = nil
+        }
+        let path = set.path + "/adapter/adapter_config.json"
+        let configuration = try String(contentsOfFile: path, encoding: .utf8)
+        try configuration.replacing(/,\s*"embed_tokens",\s*"lm_head"/, with: "").write(toFile: path, atomically: true, encoding: .utf8)
+        let output = scratch.path + "/bundle"
+        try set.request(.none, output).run(threads: 1) { _ in }
+        let bundle = try ModelBundle.open(output)
+        #expect(bundle.manifest.languageModel.vocabulary == 500)
+        let source = try bundle.weights(bundle.manifest.languageModel.weights)
+        let base = try FolderTensors(path: set.path + "/base", kind: .model)
+        #expect(try source.floats("lm_head.weight", shape: [500, 128]).array == base.floats("lm_head.weight"))
+        _ = try RaDialogPipeline(bundle: bundle, threads: 1)
+    }
+
     @Test func `a tokenizer of more pieces than the model has rows is refused before anything is written`() throws {
         let set = try PublishedSet.of(.v2).copy(to: scratch.path + "/set")
         let url = URL(fileURLWithPath: set.path + "/base/tokenizer.model")
