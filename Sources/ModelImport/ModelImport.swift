@@ -83,13 +83,15 @@ package struct ModelImport: Sendable {
         let manifest = BundleManifestText(
             request: self, vision: vision, classifier: classifierPart, weights: weights, scaling: try BundleManifestText.scaling(configuration, base))
         let body = try manifest.body()
+        let tokenizer = base + "/tokenizer.model"
+        try checkTokenizer(tokenizer, vocabulary: weights.vocabulary)
 
         let hashes = SourceHashes(sources(folder))
         let writer = try BundleFolderWriter(output: output)
         try writer.file("image_encoder.safetensors") { try SafetensorsFile.write(vision.encoder.tensors, $0, $1) }
         try writer.file("classifier.safetensors") { try SafetensorsFile.write(classifierPart.tensors, $0, $1) }
         try writer.file("alignment.safetensors") { try SafetensorsFile.write(vision.tensors, $0, $1) }
-        try writer.copy(base + "/tokenizer.model", as: "tokenizer.model", maximumBytes: 64 << 20)
+        try writer.copy(tokenizer, as: "tokenizer.model", maximumBytes: Self.maximumTokenizerBytes)
         let total = weights.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
         var done = 0
         try writer.file("language_model.gguf") { descriptor, path in
@@ -103,6 +105,26 @@ package struct ModelImport: Sendable {
         for (role, hash) in try hashes.wait() { provenance["sha256 of \(role)"] = hash }
         complete["provenance"] = provenance
         try writer.publish(complete)
+    }
+
+    private static let maximumTokenizerBytes = 64 << 20
+
+    /// What a bundle asks of its tokenizer: else an hour's import would end in a bundle that does not open.
+    private func checkTokenizer(_ path: String, vocabulary: Int) throws(ImportError) {
+        let file = try mapFile(path)
+        let tokenizer: SentencePieceTokenizer
+        do throws(TokenizerError) {
+            tokenizer = try file.withBytes { bytes throws(TokenizerError) in try SentencePieceTokenizer(bytes: bytes, path: path) }
+        } catch {
+            switch error {
+            case .malformed(_, let reason): throw .malformed(path: path, reason: reason)
+            case .unsupported(_, let reason): throw .unsupported(path: path, reason: reason)
+            case .damagedVocabulary, .unsupportedVocabulary: throw .unsupported(path: path, reason: "\(error)")
+            }
+        }
+        guard tokenizer.vocabularySize <= vocabulary else {
+            throw .unsupported(path: path, reason: "it has \(tokenizer.vocabularySize) pieces, and the language model beside it only \(vocabulary) rows")
+        }
     }
 
     /// Every file that is read, by its role.

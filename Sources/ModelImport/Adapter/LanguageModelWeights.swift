@@ -14,6 +14,9 @@ package struct LanguageModelWeights: Sendable {
     /// Tensors of the base checkpoint that the language model does not use, sorted ("…rotary_emb.inv_freq", a vision tower).
     package let unused: [String]
 
+    /// For messages: the base model's folder.
+    package var path: String { base.path }
+
     private let base: any CheckpointTensors
     private let adapter: LoraAdapter?
 

@@ -23,7 +23,7 @@ struct LanguageModelFile {
             let type = type(of: tensor)
             if let columns = tensor.shape.last, columns % type.blockElements != 0 {
                 throw ImportError.unsupported(
-                    path: path, reason: "\(tensor.name) has rows of \(columns), which are not whole blocks of \(type) (\(type.blockElements)): use q8_0 or f16")
+                    path: weights.path, reason: "\(tensor.name) has rows of \(columns), which are not whole blocks of \(type) (\(type.blockElements)): use q8_0 or f16")
             }
             return GGUFWriter.Tensor(name: stored, type: type, shape: tensor.shape)
         }
@@ -62,7 +62,11 @@ struct LanguageModelFile {
                 ordered.row(row).update(from: floats.row(row - within + Int(order[within])), count: columns)
             }
             if let bad = type.quantize(pool, ordered.pointer, rows: range.count, columns: columns, into: blocks) {
-                throw ImportError.malformed(path: path, reason: "row \(first + bad) of \(tensor.name) has a number that is not finite, or too large for \(type)")
+                let row = "row \(first + bad) of \(tensor.name), with the adapter merged, has a number that is"
+                guard UnsafeBufferPointer(start: ordered.row(bad), count: columns).allSatisfy(\.isFinite) else {
+                    throw ImportError.malformed(path: weights.path, reason: "\(row) not finite")
+                }
+                throw ImportError.unsupported(path: weights.path, reason: "\(row) too large for \(type): use none")
             }
             try writer.append(UnsafeRawBufferPointer(rebasing: blocks[..<(range.count * rowBytes)]))
             try advance(range.count * columns)
