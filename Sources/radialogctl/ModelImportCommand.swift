@@ -42,7 +42,7 @@ extension ModelCommands {
             let bar = ImportProgress()
             do {
                 try request.run(threads: threads) { bar.show($0) }
-            } catch let error as ImportError {
+            } catch {
                 throw Failure("\(error)", Status.configuration)
             }
             bar.end()
