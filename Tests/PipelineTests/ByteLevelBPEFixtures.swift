@@ -56,43 +56,8 @@ enum TokenizerFiles {
         }
     }
 
-    /// The vocabulary among the metadata of a GGUF file. For tests: the file is trusted.
+    /// The vocabulary among the metadata of a GGUF file.
     static func description(gguf path: String) throws -> VocabularyDescription {
-        let data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
-        var offset = 8
-        func number<Value: FixedWidthInteger>(_: Value.Type) -> Value {
-            defer { offset += MemoryLayout<Value>.size }
-            return data.withUnsafeBytes { Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self)) }
-        }
-        func string() -> String {
-            let count = Int(number(UInt64.self))
-            defer { offset += count }
-            return String(decoding: data[offset..<offset + count], as: UTF8.self)
-        }
-        func value(_ type: UInt32) -> Any {
-            switch type {
-            case 0, 1, 7: return Int(number(UInt8.self))
-            case 2, 3: return Int(number(UInt16.self))
-            case 4, 5: return Int(number(Int32.self))
-            case 6: return Float(bitPattern: number(UInt32.self))
-            case 8: return string()
-            case 9:
-                let element = number(UInt32.self), count = number(UInt64.self)
-                return (0..<count).map { _ in value(element) }
-            default: return Int(number(Int64.self))
-            }
-        }
-        _ = number(UInt64.self)
-        var fields: [String: Any] = [:]
-        for _ in 0..<number(UInt64.self) {
-            let key = string()
-            fields[key] = value(number(UInt32.self))
-        }
-        func field<Value>(_ name: String, _: Value.Type) -> Value? { fields["tokenizer.ggml." + name] as? Value }
-        return VocabularyDescription(
-            model: try #require(field("model", String.self)), preTokenizer: field("pre", String.self), tokens: try #require(field("tokens", [Any].self) as? [String]),
-            scores: field("scores", [Any].self) as? [Float], types: (field("token_type", [Any].self) as? [Int]).map { $0.map { Int32($0) } },
-            merges: field("merges", [Any].self) as? [String], bosToken: field("bos_token_id", Int.self), eosToken: field("eos_token_id", Int.self),
-            addBOS: field("add_bos_token", Int.self).map { $0 != 0 }, addSpacePrefix: field("add_space_prefix", Int.self).map { $0 != 0 })
+        try #require(try VocabularyDescription(GGUF(path: path)))
     }
 }

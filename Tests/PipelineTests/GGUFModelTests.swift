@@ -22,10 +22,10 @@ struct GGUFModelTests {
         #expect(llama.feedForward == 1536 && llama.vocabulary == 49_152 && llama.context == 8192 && llama.tiedEmbeddings)
         #expect(llama.ropeTheta == 100_000 && llama.ropeScaling.kind == "none" && abs(llama.rmsNormEpsilon - 1e-5) < 1e-11)
         #expect(weights.names.count == 272 && file.block("blk.0.attn_q.weight")?.type == .q4_1 && file.block("token_embd.weight")?.type == .q8_0)
-        let vocabulary = try #require(try GGUFVocabulary(file))
-        #expect(vocabulary.model == "gpt2" && vocabulary.pre == "smollm" && vocabulary.tokens.count == 49_152 && vocabulary.merges?.count == 48_900)
-        #expect(vocabulary.bos == 1 && vocabulary.eos == 2 && vocabulary.unknown == 0 && vocabulary.addBOS == false && vocabulary.addSpacePrefix == false)
-        #expect(vocabulary.types?.count == 49_152 && vocabulary.scores == nil && vocabulary.chatTemplate?.contains("im_start") == true)
+        let vocabulary = try #require(try VocabularyDescription(file))
+        #expect(vocabulary.model == "gpt2" && vocabulary.preTokenizer == "smollm" && vocabulary.tokens.count == 49_152 && vocabulary.merges?.count == 48_900)
+        #expect(vocabulary.bosToken == 1 && vocabulary.eosToken == 2 && vocabulary.addBOS == false && vocabulary.addSpacePrefix == false)
+        #expect(vocabulary.types?.count == 49_152 && vocabulary.scores == nil)
 
         let model = try LanguageModel(weights, Self.manifest(llama, context: 64))
         let prompt = try ["The", "Ġcapital", "Ġof", "ĠFrance", "Ġis"].map { Int32(try #require(vocabulary.tokens.firstIndex(of: $0))) }
@@ -40,9 +40,9 @@ struct GGUFModelTests {
     @Test(.enabled(if: Oracle.hasCorpus, Comment(rawValue: Oracle.needsCorpus)))
     func `the vocabularies of llama cpp are read`() throws {
         let folder = try #require(Oracle.corpus) + "/G_llm/ggerganov__llama.cpp/models/"
-        let pieces = try #require(try GGUFVocabulary(try GGUF(path: folder + "ggml-vocab-llama-spm.gguf")))
+        let pieces = try #require(try VocabularyDescription(try GGUF(path: folder + "ggml-vocab-llama-spm.gguf")))
         #expect(pieces.model == "llama" && pieces.tokens.count == 32_000 && pieces.scores?.count == 32_000 && pieces.tokens[1] == "<s>")
-        let bytes = try #require(try GGUFVocabulary(try GGUF(path: folder + "ggml-vocab-gpt-2.gguf")))
+        let bytes = try #require(try VocabularyDescription(try GGUF(path: folder + "ggml-vocab-gpt-2.gguf")))
         #expect(bytes.model == "gpt2" && bytes.tokens.count == 50_257 && bytes.merges?.count == 50_000)
     }
 

@@ -77,7 +77,7 @@ struct GGUFTests {
                     do { _ = try file.floats(key) } catch {}
                     do { _ = try file.int32s(key) } catch {}
                 }
-                _ = try GGUFVocabulary(file)
+                _ = try VocabularyDescription(file)
             } catch is WeightsError {}
         }
     }

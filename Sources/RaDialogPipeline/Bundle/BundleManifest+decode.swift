@@ -6,7 +6,7 @@ extension BundleManifest {
     static let format = "radialog-bundle"
     static let knownFormatVersion = 1
 
-    init(_ value: ManifestValue) throws(ManifestProblem) {
+    init(_ value: JSONValue) throws(ManifestProblem) {
         var root = try ManifestObject(value, place: "")
         try root.fixed("format", Self.format)
         formatVersion = try root.integer("format_version", in: 1...1_000_000)

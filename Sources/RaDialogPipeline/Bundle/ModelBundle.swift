@@ -70,9 +70,9 @@ public final class ModelBundle: Sendable {
     }
 
     private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {
-        let value: ManifestValue
+        let value: JSONValue
         do throws(JSONSyntaxError) {
-            value = try file.withBytes(ManifestValue.parse)
+            value = try file.withBytes(JSONValue.init(parsing:))
         } catch {
             throw .badManifest(path: file.path, key: "", reason: "not a JSON object: \(error.reason) at byte \(error.offset)")
         }

@@ -1,4 +1,4 @@
-/// A tokenizer as the metadata of a GGUF file describe it (keys `tokenizer.ggml.*`); who reads the file fills this in.
+/// A tokenizer as the metadata of a GGUF file describe it (keys `tokenizer.ggml.*`): `init(_: GGUF)`.
 /// Source: docs/gguf.md of github.com/ggml-org/ggml.
 package struct VocabularyDescription: Sendable {
     /// What a reader checks before it allocates: elements of `tokens`, `scores` and `types`; of `merges`; bytes of one token. A merge has at

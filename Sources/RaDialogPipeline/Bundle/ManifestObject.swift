@@ -1,45 +1,3 @@
-/// One value of manifest.json, with its place for messages.
-indirect enum ManifestValue {
-    case object([String: ManifestValue])
-    case array([ManifestValue])
-    case string(String)
-    /// As it is written.
-    case number(String)
-    case boolean(Bool)
-    case null
-
-    /// Deepest nesting of the format is 3 (files -> name -> bytes).
-    static let maximumDepth = 8
-
-    /// Parses a whole text.
-    static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONSyntaxError) -> ManifestValue {
-        var reader = JSONReader(bytes)
-        let value = try parse(&reader, depth: 0)
-        try reader.end()
-        return value
-    }
-
-    private static func parse(_ reader: inout JSONReader, depth: Int) throws(JSONSyntaxError) -> ManifestValue {
-        guard depth < maximumDepth else { throw reader.failure("nested deeper than \(maximumDepth)") }
-        switch try reader.kind() {
-        case .object:
-            var members: [String: ManifestValue] = [:]
-            try reader.object { reader, key throws(JSONSyntaxError) in members[key] = try parse(&reader, depth: depth + 1) }
-            return .object(members)
-        case .array:
-            var elements: [ManifestValue] = []
-            try reader.array { reader throws(JSONSyntaxError) in elements.append(try parse(&reader, depth: depth + 1)) }
-            return .array(elements)
-        case .string: return .string(try reader.string())
-        case .number: return .number(try reader.number())
-        case .boolean: return .boolean(try reader.boolean())
-        case .null:
-            try reader.null()
-            return .null
-        }
-    }
-}
-
 /// What is wrong with a manifest, at which key ("image_encoder.stage_blocks").
 struct ManifestProblem: Error {
     var key: String
@@ -48,10 +6,10 @@ struct ManifestProblem: Error {
 
 /// Takes the keys of one JSON object, each once; `finish` refuses what nobody asked for.
 struct ManifestObject {
-    private var members: [String: ManifestValue]
+    private var members: [String: JSONValue]
     private let place: String
 
-    init(_ value: ManifestValue, place: String) throws(ManifestProblem) {
+    init(_ value: JSONValue, place: String) throws(ManifestProblem) {
         guard case .object(let members) = value else { throw ManifestProblem(key: place, reason: "has to be an object") }
         self.members = members
         self.place = place
@@ -61,13 +19,13 @@ struct ManifestObject {
 
     func problem(_ name: String, _ reason: String) -> ManifestProblem { ManifestProblem(key: key(name), reason: reason) }
 
-    mutating func value(_ name: String) throws(ManifestProblem) -> ManifestValue {
+    mutating func value(_ name: String) throws(ManifestProblem) -> JSONValue {
         guard let value = members.removeValue(forKey: name) else { throw problem(name, "is missing") }
         return value
     }
 
     /// The value, which stays to be taken.
-    func peek(_ name: String) throws(ManifestProblem) -> ManifestValue {
+    func peek(_ name: String) throws(ManifestProblem) -> JSONValue {
         guard let value = members[name] else { throw problem(name, "is missing") }
         return value
     }
@@ -130,7 +88,7 @@ struct ManifestObject {
         return value
     }
 
-    mutating func array(_ name: String, count: ClosedRange<Int>) throws(ManifestProblem) -> [ManifestValue] {
+    mutating func array(_ name: String, count: ClosedRange<Int>) throws(ManifestProblem) -> [JSONValue] {
         guard case .array(let elements) = try value(name), count.contains(elements.count) else {
             throw problem(name, "has to be an array of \(count.lowerBound) to \(count.upperBound) values")
         }
@@ -138,7 +96,7 @@ struct ManifestObject {
     }
 
     /// Every member that is left, sorted by name: for objects whose keys are data.
-    mutating func rest() -> [(name: String, value: ManifestValue)] {
+    mutating func rest() -> [(name: String, value: JSONValue)] {
         defer { members = [:] }
         return members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
@@ -156,14 +114,14 @@ struct ManifestObject {
         }
     }
 
-    static func number(_ value: ManifestValue, in range: ClosedRange<Double>, key: String) throws(ManifestProblem) -> Double {
+    static func number(_ value: JSONValue, in range: ClosedRange<Double>, key: String) throws(ManifestProblem) -> Double {
         guard case .number(let text) = value, let number = Double(text), range.contains(number) else {
             throw ManifestProblem(key: key, reason: "has to be a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
 
-    private static func integer(_ value: ManifestValue, in range: ClosedRange<Int>, key: String) throws(ManifestProblem) -> Int {
+    private static func integer(_ value: JSONValue, in range: ClosedRange<Int>, key: String) throws(ManifestProblem) -> Int {
         guard case .number(let text) = value, let number = Int(text), range.contains(number) else {
             throw ManifestProblem(key: key, reason: "has to be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
