@@ -24,14 +24,17 @@ public struct DialogueTurn: Sendable, Codable, Equatable {
     public var answer: String
     public var generatedTokens: Int
     public var finishReason: FinishReason
+    /// Turns that were dropped from the conversation, oldest first, to make room for this one.
+    public var forgottenTurns: Int
     /// Reading the question and writing the answer.
     public var seconds: Double
 
-    public init(question: String, answer: String, generatedTokens: Int, finishReason: FinishReason, seconds: Double) {
+    public init(question: String, answer: String, generatedTokens: Int, finishReason: FinishReason, forgottenTurns: Int, seconds: Double) {
         self.question = question
         self.answer = answer
         self.generatedTokens = generatedTokens
         self.finishReason = finishReason
+        self.forgottenTurns = forgottenTurns
         self.seconds = seconds
     }
 
@@ -39,6 +42,7 @@ public struct DialogueTurn: Sendable, Codable, Equatable {
         case question, answer, seconds
         case generatedTokens = "generated_tokens"
         case finishReason = "finish_reason"
+        case forgottenTurns = "forgotten_turns"
     }
 }
 
@@ -48,6 +52,8 @@ public enum FinishReason: String, Sendable, Codable {
     case stop
     /// The token limit did.
     case length
+    /// The time limit did.
+    case time
 }
 
 /// What the forward pass can fail with. What a bundle's files can fail with is `BundleError`'s and `WeightsError`'s, an image's is
@@ -59,6 +65,8 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
     case contextOverflow(needed: Int, context: Int)
     /// Sizes of the manifest that cannot go together.
     case inconsistent(String)
+    /// A bundle that only talks was given a radiograph.
+    case readsNoImages(bundle: String)
     /// The model ended the report before its first word. Nobody must read that as "nothing found".
     case emptyReport
     /// A question holds nothing that can be asked, or is too long.
@@ -74,6 +82,8 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
         case .contextOverflow(let needed, let context):
             "the prompt and its answer need \(needed) tokens, and the model has a context of \(context): ask less, or begin a new conversation"
         case .inconsistent(let detail): "loading the bundle: \(detail)"
+        case .readsNoImages(let bundle):
+            "bundle \(bundle) only talks: it has no image encoder; name a RaDialog bundle to read films"
         case .emptyReport: "the model wrote an empty report"
         case .badQuestion(let detail): "the question cannot be asked: \(detail)"
         case .notFinite(let stage):

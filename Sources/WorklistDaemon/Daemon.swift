@@ -98,6 +98,7 @@ public struct Daemon: Sendable {
                 + "or set [model] allow_demonstration = true to try the system out")
         }
         let pipeline = try RaDialogPipeline(bundle: bundle, threads: model.threads, rendering: model.rendering.override)
+        guard pipeline.readsImages else { throw StartError("\(PipelineError.readsNoImages(bundle: model.bundle))") }
         log.notice("bundle loaded", metadata: [
             "bundle.name": "\(bundle.name)", "bundle.version": "\(bundle.version)", "bundle.kind": "\(bundle.kind.rawValue)",
             "bundle.sha256": "\(bundle.sha256)",

@@ -25,6 +25,11 @@ public struct Drafting: Sendable {
         case none(NoDraftReason, detail: String)
     }
 
+    public enum DialogueOutcome: Sendable {
+        case dialogue(DraftReport, Dialogue)
+        case none(NoDraftReason, detail: String)
+    }
+
     private let pipeline: RaDialogPipeline
     private let decoder: FrameDecoder
     /// Values of Body Part Examined that the site adds to those that mean a chest.
@@ -44,6 +49,42 @@ public struct Drafting: Sendable {
     public func draft(
         study: StudyDescription, images: [Image], questions: [String] = [], isCancelled: () -> Bool = { false }
     ) throws -> Outcome {
+        switch try chooseImage(study: study, images: images) {
+        case .none(let reason, let detail): return .none(reason, detail: detail)
+        case .image(let radiograph, let source, let keyImage):
+            do {
+                let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
+                return .draft(report, keyImage: keyImage, turns: turns)
+            } catch PreprocessError.noImageContent(let reason) {
+                return .none(.noImageContent, detail: reason)
+            }
+        }
+    }
+
+    /// Drafts the study and stays ready for questions.
+    /// - Parameter onText: gets the report as it grows.
+    /// - Throws: as `draft`.
+    public func openDialogue(
+        study: StudyDescription, images: [Image], isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+    ) throws -> DialogueOutcome {
+        switch try chooseImage(study: study, images: images) {
+        case .none(let reason, let detail): return .none(reason, detail: detail)
+        case .image(let radiograph, let source, _):
+            do {
+                let (report, dialogue) = try pipeline.openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText)
+                return .dialogue(report, dialogue)
+            } catch PreprocessError.noImageContent(let reason) {
+                return .none(.noImageContent, detail: reason)
+            }
+        }
+    }
+
+    private enum Choice {
+        case image(Radiograph, DraftSource, InstanceDescription)
+        case none(NoDraftReason, detail: String)
+    }
+
+    private func chooseImage(study: StudyDescription, images: [Image]) throws -> Choice {
         var candidates = images
         var undecodable: [String] = []
         while true {
@@ -54,31 +95,18 @@ public struct Drafting: Sendable {
             case .image(let index, let reason):
                 let image = candidates[index]
                 let started = ContinuousClock.now
-                let radiograph: Radiograph
                 do throws(DecodeError) {
-                    radiograph = try decoder.decode(path: image.path)
+                    let radiograph = try decoder.decode(path: image.path)
+                    let source = DraftSource(
+                        sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
+                        decodeSeconds: (ContinuousClock.now - started).seconds)
+                    return .image(radiograph, source, image.description)
                 } catch {
                     if error.isTransient { throw error }
                     undecodable.append("\(error)")
                     candidates.remove(at: index)
-                    continue
                 }
-                let source = DraftSource(
-                    sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
-                    decodeSeconds: (ContinuousClock.now - started).seconds)
-                return try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled)
             }
-        }
-    }
-
-    private func draft(
-        _ radiograph: Radiograph, source: DraftSource, keyImage: InstanceDescription, questions: [String], isCancelled: () -> Bool
-    ) throws -> Outcome {
-        do {
-            let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
-            return .draft(report, keyImage: keyImage, turns: turns)
-        } catch PreprocessError.noImageContent(let reason) {
-            return .none(.noImageContent, detail: reason)
         }
     }
 }

@@ -1,22 +1,38 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import ModelImport
-import RaDialogPipeline
+public import RaDialogPipeline
 import ReportModel
 
-extension ModelImport.Generation: ExpressibleByArgument {}
 extension ModelImport.Quantization: ExpressibleByArgument {}
+extension DialogueFormat: ExpressibleByArgument {}
 
 extension ModelCommands {
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes a bundle from RaDialog's published checkpoints.",
-            discussion: """
-                Nothing in the checkpoints is executed and nothing is downloaded. The bundle appears at --output when it is complete.
-                v2: adapter_model, adapter_config.json and non_lora_trainables.bin stand in --adapter; --base is the LLaVA-1.5-7B folder.
-                v1: --alignment is checkpoint_4.pth; --base is the Vicuna-7B v1.3 folder.
-                """)
-        @Argument(help: "v1 or v2.") var generation: ModelImport.Generation
+            abstract: "Makes a bundle from files of others.",
+            discussion: "Nothing in the files is executed and nothing is downloaded. The bundle appears at --output when it is complete.",
+            subcommands: [V1.self, V2.self, LanguageModelAlone.self])
+    }
+
+    struct V1: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "v1", abstract: "RaDialog, first generation (Q-Former).",
+            discussion: "--alignment is checkpoint_4.pth; --base is the Vicuna-7B v1.3 folder.")
+        @OptionGroup var published: PublishedOptions
+        func run() throws { try published.run(.v1) }
+    }
+
+    struct V2: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "v2", abstract: "RaDialog, second generation (LLaVA).",
+            discussion: "adapter_model, adapter_config.json and non_lora_trainables.bin stand in --adapter; --base is the LLaVA-1.5-7B folder.")
+        @OptionGroup var published: PublishedOptions
+        func run() throws { try published.run(.v2) }
+    }
+
+    /// RaDialog's files.
+    struct PublishedOptions: ParsableArguments {
         @Option(help: ArgumentHelp("The language adapter (LoRA).", valueName: "DIR"), completion: .directory) var adapter: String
         @Option(help: ArgumentHelp("The base language model, Hugging Face layout.", valueName: "DIR"), completion: .directory) var base: String
         @Option(help: ArgumentHelp("BioViL-T. Default: biovil_t_image_model_proj_size_128.pt in --adapter.", valueName: "FILE"), completion: .file())
@@ -32,22 +48,14 @@ extension ModelCommands {
         @Option(help: "Threads; 0: one for each core.") var threads = 0
         @Flag(help: "Mark everything this bundle writes as demonstration.") var demonstration = false
 
-        func run() throws {
+        func run(_ generation: ModelImport.Generation) throws {
             let request = ModelImport(
                 generation: generation, adapter: adapter, base: base, biovil: try file(biovil, "biovil_t_image_model_proj_size_128.pt", "--biovil"),
                 classifier: try file(classifier, "ChexpertClassifier.ckpt", "--classifier"),
                 alignment: try file(alignment, generation == .v1 ? "checkpoint_4.pth" : "non_lora_trainables.bin", "--alignment"),
                 quantization: quantize, output: output, name: name ?? "radialog-\(generation.rawValue)", version: bundleVersion,
                 isDemonstration: demonstration)
-            let bar = ImportProgress()
-            do {
-                try request.run(threads: threads) { bar.show($0) }
-            } catch {
-                throw Failure("\(error)", Status.configuration)
-            }
-            bar.end()
-            let bundle = try Bundles.open(output)
-            Output.print("\(bundle.name) \(bundle.version), SHA-256 \(bundle.sha256): written to \(output)")
+            try writeBundle(output) { try request.run(threads: threads, progress: $0) }
         }
 
         private func file(_ given: String?, _ usual: String, _ option: String) throws -> String {
@@ -59,6 +67,41 @@ extension ModelCommands {
             return path
         }
     }
+}
+
+extension ModelCommands {
+    struct LanguageModelAlone: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "gguf", abstract: "A LLaMA-architecture GGUF file as a bundle that only talks.",
+            discussion: "For experiments: the bundle reads no image, and everything it writes is marked as demonstration.")
+        @Argument(help: ArgumentHelp("The GGUF file.", valueName: "FILE"), completion: .file()) var file: String
+        @Option(help: "Numbers of the language model: q8_0, q4_0, q4_k, f16 or none. Default: as in the file.") var quantize: ModelImport.Quantization?
+        @Option(help: ArgumentHelp("The bundle's folder, which must not exist yet.", valueName: "BUNDLE")) var output: String
+        @Option(help: "The bundle's name. Default: the file's general.name.") var name: String?
+        @Option(help: "The bundle's version.") var bundleVersion = "1"
+        @Option(help: "How turns are written: vicuna, chatml or plain. Default: what the file's chat template shows; plain where it has none.")
+        var format: DialogueFormat?
+        @Option(help: "The system text.") var system = ""
+        @Option(help: "Threads; 0: one for each core.") var threads = 0
+
+        func run() throws {
+            let request = GGUFImport(file: file, quantization: quantize, output: output, name: name, version: bundleVersion, format: format, system: system)
+            try writeBundle(output) { try request.run(threads: threads, progress: $0) }
+        }
+    }
+}
+
+/// Runs an import with its progress on standard error, and says what came of it.
+private func writeBundle(_ output: String, _ run: ((ModelImport.Step) -> Void) throws -> Void) throws {
+    let bar = ImportProgress()
+    do {
+        try run { bar.show($0) }
+    } catch {
+        throw Failure("\(error)", Status.configuration)
+    }
+    bar.end()
+    let bundle = try Bundles.open(output)
+    Output.print("\(bundle.name) \(bundle.version), SHA-256 \(bundle.sha256): written to \(output)")
 }
 
 /// One line on stderr that says how far the import is: share, rate, time left.

@@ -11,6 +11,12 @@ enum Output {
 
     static func print(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
+    /// A piece of a line.
+    static func stream(_ piece: String) { FileHandle.standardOutput.write(Data(piece.utf8)) }
+
+    /// What stands in front of what a person types.
+    static func prompt(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
     static func error(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
     /// Columns as wide as their widest cell.

@@ -15,7 +15,7 @@ struct RadialogCtl: ParsableCommand {
             + "76 conflict, 77 not allowed, 78 configuration or bundle. See docs/command-line.md.",
         version: Build.version,
         subcommands: [
-            StudyCommands.self, DraftCommand.self, SignCommand.self, RejectCommand.self, ExportCommand.self, DeliveryCommands.self,
+            StudyCommands.self, DraftCommand.self, ChatCommand.self, SignCommand.self, RejectCommand.self, ExportCommand.self, DeliveryCommands.self,
             UserCommands.self, AuditCommands.self, ModelCommands.self, ConfigCommands.self,
         ])
 

@@ -45,24 +45,25 @@ struct ImportTests {
     func `the manifest says what the checkpoints' shapes say and where everything came from`(generation: ModelImport.Generation) throws {
         let set = try PublishedSet.of(generation)
         let manifest = try ModelBundle.open(set.bundle()).manifest
+        let vision = try #require(manifest.vision)
         let isFirst = generation == .v1
         #expect(manifest.name == "random" && manifest.version == "7" && manifest.kind == .clinical)
-        #expect(manifest.imageEncoder.stageBlocks == [2, 1, 1, 1] && manifest.imageEncoder.stageChannels == [8, 8, 16, 16])
-        #expect(manifest.imageEncoder.projection == (isFirst ? 64 : nil) && manifest.imageEncoder.patchChannels == 16 && manifest.imageEncoder.prior == nil)
-        #expect(manifest.classifier.pool == 4 && manifest.classifier.hidden == 64 && manifest.classifier.projection == 32)
-        #expect(manifest.classifier.labels == FindingLabel.allCases && manifest.classifier.thresholds == .init(repeating: 0.5, count: 14))
-        #expect(manifest.preprocessing == .init(rendering: .mimicCXRJPG, shorterSide: 512, encoderSide: 448, classifierSide: 488))
+        #expect(vision.imageEncoder.stageBlocks == [2, 1, 1, 1] && vision.imageEncoder.stageChannels == [8, 8, 16, 16])
+        #expect(vision.imageEncoder.projection == (isFirst ? 64 : nil) && vision.imageEncoder.patchChannels == 16 && vision.imageEncoder.prior == nil)
+        #expect(vision.classifier.pool == 4 && vision.classifier.hidden == 64 && vision.classifier.projection == 32)
+        #expect(vision.classifier.labels == FindingLabel.allCases && vision.classifier.thresholds == .init(repeating: 0.5, count: 14))
+        #expect(vision.preprocessing == .init(rendering: .mimicCXRJPG, shorterSide: 512, encoderSide: 448, classifierSide: 488))
         let language = manifest.languageModel
         #expect(language.layers == 2 && language.hidden == 128 && language.heads == 2 && language.keyValueHeads == 2 && language.feedForward == 256)
         #expect(language.vocabulary == (isFirst ? 501 : 500) && language.context == 2048 && language.rmsNormEpsilon == (isFirst ? 1e-6 : 1e-5))
-        #expect(manifest.alignment.input == (isFirst ? 64 : 32) && manifest.alignment.output == 128)
-        switch manifest.alignment.architecture {
+        #expect(vision.alignment.input == (isFirst ? 64 : 32) && vision.alignment.output == 128)
+        switch vision.alignment.architecture {
         case .mlp(let hidden): #expect(!isFirst && hidden == 128)
         case .qFormer(let former):
             #expect(isFirst && former.queries == 32 && former.layers == 4 && former.hidden == 128 && former.heads == 2 && former.feedForward == 256)
             #expect(former.crossAttentionEvery == 2 && former.layerNormEpsilon == 1e-12 && former.visionNormEpsilon == 1e-5)
         }
-        #expect(manifest.prompts.reportInstruction.hasPrefix(isFirst ? "Image information:<image>. Predicted" : "<image>. Predicted"))
+        #expect(vision.reportInstruction.hasPrefix(isFirst ? "Image information:<image>. Predicted" : "<image>. Predicted"))
         #expect(manifest.generation.maxReportTokens == 300 && manifest.generation.maxAnswerTokens == 600)
         // Every file of the set but what PyTorch expects, with the hash of its bytes.
         var sources: Set<String> = []
@@ -82,20 +83,21 @@ struct ImportTests {
         let set = try PublishedSet.of(generation)
         let bundle = try ModelBundle.open(set.bundle())
         let manifest = bundle.manifest
+        let vision = try #require(manifest.vision)
         let expected = try openCheckpoint(path: set.path + "/expected/forward.safetensors")
         let report = try JSONDecoder().decode(PublishedSet.Report.self, from: Data(contentsOf: URL(fileURLWithPath: set.path + "/expected/forward.json")))
         let pool = try KernelPool(threads: 2)
         let film = PublishedSet.film
-        let input = try ModelInput.make(from: film, preprocessing: manifest.preprocessing)
+        let input = try ModelInput.make(from: film, preprocessing: vision.preprocessing)
 
-        let encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder)
+        let encoder = try ImageEncoder(bundle.weights(vision.imageEncoder.weights), vision.imageEncoder)
         let features = try encoder.patchFeatures(pool, plane: input.encoder, side: input.encoderSide)
         #expect(try relativeError(features.array, expected.floats("features")) < 1e-4)
-        let alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
-        let image = alignment(pool, manifest.alignment.readsProjection ? encoder.project(pool, features) : features)
+        let alignment = try Alignment(bundle.weights(vision.alignment.weights), vision.alignment)
+        let image = alignment(pool, vision.alignment.readsProjection ? encoder.project(pool, features) : features)
         #expect(try relativeError(image.array, expected.floats("image_tokens")) < 1e-4)
         let classifier = try Classifier(
-            bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier)
+            bundle.weights(vision.classifier.encoder.weights), side: vision.preprocessing.classifierSide, vision.classifier)
         let pass = try classifier.forward(pool, plane: input.classifier, side: input.classifierSide)
         #expect(try relativeError(pass.logits.array, expected.floats("classifier_logits")) < 1e-4)
 

@@ -27,7 +27,8 @@ import Testing
         let bundle = try ModelBundle.open(folder.path)
         #expect((bundle.name, bundle.version, bundle.kind.rawValue) == ("test", "1.0.0", "demo"))
         #expect(bundle.sha256 == sha256(Array(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/manifest.json")))))
-        #expect(bundle.manifest.classifier.thresholds == [0.5, 0.25, 1] && bundle.manifest.imageEncoder.projection == nil)
+        let vision = try #require(bundle.manifest.vision)
+        #expect(vision.classifier.thresholds == [0.5, 0.25, 1] && vision.imageEncoder.projection == nil)
         #expect(bundle.tokenizer.vocabularySize > 256)
         #expect(try bundle.weights("language_model.safetensors").names == ["w"])
         #expect(throws: BundleError.self) { try bundle.weights("tokenizer.model") }

@@ -29,7 +29,7 @@ struct FirstGenerationTests {
             system: record.system, instruction: record.instruction.replacingOccurrences(of: " {image}", with: "<image>"), findings: record.findings)
         #expect(tokenizer.encode(prompt.beforeImage, bos: true) == record.before_image)
         #expect(tokenizer.encode(prompt.afterImage, bos: false) == record.after_image)
-        #expect(tokenizer.encode(FollowUpPrompt.text(question: record.question), bos: false) == record.follow_up)
+        #expect(DialogueFormat.vicuna.followUp(question: record.question, tokenizer) == record.follow_up)
         // The space would be a token that the model never saw there.
         #expect(tokenizer.encode(prompt.beforeImage + " ", bos: true) != record.before_image)
     }
@@ -48,10 +48,11 @@ struct FirstGenerationTests {
     @Test func `the longest prompt is counted with one token per query`() throws {
         let folder = try bundle(context: 16)
         let bundle = try ModelBundle.open(folder.path)
-        #expect(bundle.manifest.imageTokens == Self.queries)
+        let vision = try #require(bundle.manifest.vision)
+        #expect(vision.imageTokens == Self.queries)
         let prompt = try ReportPrompt(
             system: "A chat.", instruction: Self.instruction,
-            findings: bundle.manifest.classifier.labels.map { $0.rawValue.lowercased() }.joined(separator: ", "))
+            findings: vision.classifier.labels.map { $0.rawValue.lowercased() }.joined(separator: ", "))
         let text = bundle.tokenizer.encode(prompt.beforeImage, bos: true) + bundle.tokenizer.encode(prompt.afterImage, bos: false)
         #expect { try RaDialogPipeline(bundle: bundle, threads: 1) } throws: {
             "\($0)".contains("the longest report prompt has \(text.count + Self.queries + 1) tokens")

@@ -9,16 +9,16 @@ struct GoldenTests {
     @Test(arguments: Golden.all)
     func `patch features and image tokens agree with PyTorch`(_ golden: Golden) throws {
         let (bundle, tensors, pool) = (try ModelBundle.open(golden.bundleDirectory), try golden.tensors(), try KernelPool(threads: 2))
-        let manifest = bundle.manifest
-        let encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder)
+        let vision = try #require(bundle.manifest.vision)
+        let encoder = try ImageEncoder(bundle.weights(vision.imageEncoder.weights), vision.imageEncoder)
         let plane = try #require(tensors["encoder_crop"]).values.map { $0 / 255 }
-        let features = try encoder.patchFeatures(pool, plane: plane, side: manifest.preprocessing.encoderSide)
+        let features = try encoder.patchFeatures(pool, plane: plane, side: vision.preprocessing.encoderSide)
         let expected = try #require(tensors["patch_features"])  // [channels, grid, grid]
         let error = relativeError(features.array, channelsLast(expected.values, channels: expected.shape[0]))
         print("golden \(golden.testDescription): patch features \(error)")
         #expect(error <= fp32Budget)
 
-        let alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
+        let alignment = try Alignment(bundle.weights(vision.alignment.weights), vision.alignment)
         let tokens = alignment(pool, features)
         let tokenError = relativeError(tokens.array, try #require(tensors["image_tokens"]).values)
         print("golden \(golden.testDescription): image tokens \(tokenError)")
@@ -28,9 +28,9 @@ struct GoldenTests {
     @Test(arguments: Golden.all)
     func `classifier patches, logits, scores and activation maps agree with PyTorch`(_ golden: Golden) throws {
         let (bundle, tensors, pool) = (try ModelBundle.open(golden.bundleDirectory), try golden.tensors(), try KernelPool(threads: 2))
-        let (manifest, record) = (bundle.manifest, try golden.record())
-        let side = manifest.preprocessing.classifierSide
-        let classifier = try Classifier(bundle.weights(manifest.classifier.encoder.weights), side: side, manifest.classifier)
+        let (vision, record) = (try #require(bundle.manifest.vision), try golden.record())
+        let side = vision.preprocessing.classifierSide
+        let classifier = try Classifier(bundle.weights(vision.classifier.encoder.weights), side: side, vision.classifier)
         let plane = try #require(tensors["classifier_crop"]).values.map { $0 / 255 }
         let pass = try classifier.forward(pool, plane: plane, side: side)
         let expected = try #require(tensors["projected_patches"])
@@ -49,7 +49,7 @@ struct GoldenTests {
         let area = pass.grid * pass.grid
         for (index, finding) in result.findings.filter(\.isPositive).enumerated() {
             let reference = Array(maps.values[index * area..<(index + 1) * area])
-            let label = try #require(manifest.classifier.labels.firstIndex(of: finding.label))
+            let label = try #require(vision.classifier.labels.firstIndex(of: finding.label))
             #expect(relativeError(classifier.contributions(pool, label: label, pass), reference) <= fp32Budget)
             let largest = reference.max() ?? 0
             let scaled = reference.map { largest > 0 ? max(0, $0) / largest : 0 }
@@ -75,7 +75,7 @@ struct GoldenTests {
         print("golden \(golden.testDescription): first logits \(error)")
         #expect(error <= fp32Budget)
 
-        let end = bundle.tokenizer.endToken
+        let end = bundle.endToken
         let conversation = Conversation(model, pool: pool)
         try conversation.read(prompt)
         let report = try conversation.write(limit: manifest.generation.maxReportTokens, end: end)
@@ -83,7 +83,7 @@ struct GoldenTests {
         let endOfReport = conversation.mark()
         for turn in record.dialogue {
             conversation.rewind(to: endOfReport)
-            try conversation.read([.tokens(bundle.tokenizer.encode(FollowUpPrompt.text(question: turn.question), bos: false))])
+            try conversation.read([.tokens(DialogueFormat.vicuna.followUp(question: turn.question, bundle.tokenizer))])
             let answer = try conversation.write(limit: manifest.generation.maxAnswerTokens, end: end)
             #expect(answer.tokens == turn.ids)
         }
@@ -93,8 +93,9 @@ struct GoldenTests {
     func `the prompt has the tokens of the reference`(_ golden: Golden) throws {
         let (bundle, record) = (try ModelBundle.open(golden.bundleDirectory), try golden.record())
         #expect(bundle.sha256 == record.bundle_sha256)
+        let vision = try #require(bundle.manifest.vision)
         let prompt = try ReportPrompt(
-            system: bundle.manifest.prompts.system, instruction: bundle.manifest.prompts.reportInstruction, findings: record.prompt_findings)
+            system: bundle.manifest.prompts.system, instruction: vision.reportInstruction, findings: record.prompt_findings)
         #expect(bundle.tokenizer.encode(prompt.beforeImage, bos: true) == record.prompt_ids_before_image)
         #expect(bundle.tokenizer.encode(prompt.afterImage, bos: false) == record.prompt_ids_after_image)
     }

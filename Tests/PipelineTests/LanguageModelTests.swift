@@ -32,7 +32,7 @@ struct LanguageModelTests {
         #expect(sameBits(last, atOnce))
     }
 
-    @Test func `an answer is the same after a rewind, in a fork, and in a conversation built anew`() throws {
+    @Test func `an answer is the same after a rewind, after its cache was dropped, and in a conversation built anew`() throws {
         let toy = try ToyLanguageModel()
         let (model, pool) = (try toy.model(), try KernelPool(threads: 2))
         let conversation = Conversation(model, pool: pool)
@@ -41,7 +41,6 @@ struct LanguageModelTests {
         #expect(report.tokens.count == 9)
         #expect(report.finish == .length)
         let mark = conversation.mark()
-        let fork = conversation.fork()
 
         func ask(_ conversation: Conversation, _ question: [Int32]) throws -> [Int32] {
             try conversation.read([.tokens(question)])
@@ -52,7 +51,11 @@ struct LanguageModelTests {
         let other = try ask(conversation, [10])
         conversation.rewind(to: mark)
         #expect(try ask(conversation, [8, 9]) == first)
-        #expect(try ask(fork, [10]) == other)
+        conversation.rewind(to: mark)
+        conversation.dropCache()
+        #expect(conversation.cacheBytes == 0)
+        #expect(try ask(conversation, [10]) == other)
+        #expect(conversation.cacheBytes > 0)
 
         // Built anew from the tokens alone, as after the cache was dropped.
         let anew = Conversation(model, pool: try KernelPool(threads: 1))
@@ -140,9 +143,9 @@ final class ToyLanguageModel {
     let manifest: BundleManifest.LanguageModel
     let weights: RandomWeights
 
-    init(keyValueHeads: Int = 2, tied: Bool = false, context: Int = 64) throws {
+    init(keyValueHeads: Int = 2, tied: Bool = false, context: Int = 64, vocabulary: Int = 41) throws {
         manifest = BundleManifest.LanguageModel(
-            weights: "toy", layers: 2, hidden: 16, heads: 4, keyValueHeads: keyValueHeads, feedForward: 22, vocabulary: 41, context: context,
+            weights: "toy", layers: 2, hidden: 16, heads: 4, keyValueHeads: keyValueHeads, feedForward: 22, vocabulary: vocabulary, context: context,
             rmsNormEpsilon: 1e-5, ropeTheta: 10_000, tiedEmbeddings: tied)
         weights = try RandomWeights(seed: UInt64(keyValueHeads) + (tied ? 100 : 0))
         let keyValue = keyValueHeads * manifest.headDimension
@@ -158,8 +161,8 @@ final class ToyLanguageModel {
             weights.add(name + "mlp.down_proj.weight", [16, 22])
         }
         weights.add("model.norm.weight", [16], in: 0.5...1.5)
-        weights.add("model.embed_tokens.weight", [41, 16], in: -1...1)
-        if !tied { weights.add("lm_head.weight", [41, 16]) }
+        weights.add("model.embed_tokens.weight", [vocabulary, 16], in: -1...1)
+        if !tied { weights.add("lm_head.weight", [vocabulary, 16]) }
     }
 
     func model() throws -> LanguageModel { try LanguageModel(weights.open(), manifest) }

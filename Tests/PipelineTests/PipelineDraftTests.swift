@@ -14,19 +14,6 @@ struct PipelineDraftTests {
         try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), threads: threads)
     }
 
-    /// A bright heart between two dark lungs: not a constant frame.
-    private func radiograph() -> Radiograph {
-        let (rows, columns) = (600, 500)
-        let values = (0..<rows * columns).map { index -> Int32 in
-            let (y, x) = (Double(index / columns) / Double(rows) - 0.5, Double(index % columns) / Double(columns) - 0.5)
-            let lungs = exp(-(abs(x) - 0.22) * (abs(x) - 0.22) * 60 - y * y * 9)
-            return Int32(3000 - 2200 * lungs + 200 * sin(Double(index) * 0.7))
-        }
-        return Radiograph(
-            rows: rows, columns: columns, samplesPerPixel: 1, bitsStored: 12, photometricInterpretation: .monochrome2,
-            presentationIsInverse: false, modalityTransform: .identity, voiTransform: .none, storedValues: values)
-    }
-
     /// Without what a clock decides.
     private func timeless(_ report: DraftReport) -> DraftReport {
         var report = report
@@ -35,7 +22,7 @@ struct PipelineDraftTests {
     }
 
     @Test func `a film has the same draft and answers for any number of threads, and under load`() throws {
-        let film = radiograph()
+        let film = SyntheticFilm.chest
         let (alone, two) = (try pipeline(threads: 1), try pipeline(threads: 2))
         let first = try alone.draft(film, source: Self.source, questions: Self.questions)
         let drafts = Mutex2<[DraftReport]>([])
@@ -58,8 +45,9 @@ struct PipelineDraftTests {
 
     @Test func `a draft says where it came from`() throws {
         let pipeline = try pipeline(threads: 2)
-        let report = try pipeline.draft(radiograph(), source: Self.source)
+        let report = try pipeline.draft(SyntheticFilm.chest, source: Self.source)
         let provenance = report.provenance
+        let vision = try #require(pipeline.bundle.manifest.vision)
         #expect(provenance.bundleName == pipeline.bundle.name)
         #expect(provenance.bundleSHA256 == pipeline.bundle.sha256)
         #expect(provenance.build == Build.version)
@@ -68,20 +56,20 @@ struct PipelineDraftTests {
         #expect(provenance.sopInstanceUID == "1.2.3")
         #expect(provenance.selectionReason == "PA")
         #expect(provenance.inputSHA256 == Self.source.inputSHA256)
-        #expect(provenance.rendering == pipeline.bundle.manifest.preprocessing.rendering.rawValue)
+        #expect(provenance.rendering == vision.preprocessing.rendering.rawValue)
         for hash in [provenance.renderedSHA256, provenance.promptSHA256] {
             #expect(hash.count == 64 && hash.allSatisfy { $0.isHexDigit && !$0.isUppercase })
         }
         #expect(provenance.generatedTokens > 0)
         #expect(["stop", "length"].contains(provenance.finishReason))
         #expect(provenance.timings.decode == 0.25)
-        #expect(report.findings.map(\.label) == pipeline.bundle.manifest.classifier.labels)
+        #expect(report.findings.map(\.label) == vision.classifier.labels)
     }
 
     @Test func `every line is marked once, while it streams and at the end`() throws {
         let pipeline = try pipeline(threads: 2)
         var streamed: [String] = []
-        let report = try pipeline.draft(radiograph(), source: Self.source, onText: { streamed.append($0) })
+        let report = try pipeline.draft(SyntheticFilm.chest, source: Self.source, onText: { streamed.append($0) })
         #expect(streamed.last == report.text)
         for text in streamed + [report.text] where pipeline.bundle.kind == .demo {
             for line in text.split(separator: "\n") {
@@ -92,7 +80,7 @@ struct PipelineDraftTests {
     }
 
     @Test func `a cancelled draft throws, whenever that is, and the next one is not disturbed`() throws {
-        let (pipeline, film) = (try pipeline(threads: 2), radiograph())
+        let (pipeline, film) = (try pipeline(threads: 2), SyntheticFilm.chest)
         let expected = timeless(try pipeline.draft(film, source: Self.source))
         for call in [1, 2, 10, 40, 60] {
             var asked = 0
@@ -109,7 +97,7 @@ struct PipelineDraftTests {
     @Test func `questions without content or beyond all measure are refused before anything is computed`() throws {
         let pipeline = try pipeline(threads: 1)
         for question in ["", " \n", "\u{202E}\u{7}", String(repeating: "x", count: 2001)] {
-            #expect { try pipeline.draft(radiograph(), source: Self.source, questions: [question]) } throws: {
+            #expect { try pipeline.draft(SyntheticFilm.chest, source: Self.source, questions: [question]) } throws: {
                 if case PipelineError.badQuestion = $0 { true } else { false }
             }
         }

@@ -9,7 +9,6 @@ struct PipelineTextTests {
         #expect(prompt.beforeImage == "A chat. USER: ")
         #expect(prompt.afterImage == ". Predicted Findings: edema, pneumonia. Write the report. ASSISTANT:")
         #expect(prompt.text == "A chat. USER: <image>. Predicted Findings: edema, pneumonia. Write the report. ASSISTANT:")
-        #expect(FollowUpPrompt.text(question: "Is there any edema?") == "USER: Is there any edema? ASSISTANT:")
     }
 
     @Test(arguments: ["no image", "<image> and <image>"])

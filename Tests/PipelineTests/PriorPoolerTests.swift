@@ -114,10 +114,10 @@ struct PriorPoolerTests {
     }
 
     @Test func `a bundle asks for the pooler, or does not`() throws {
-        #expect(try open { _ in }.get().imageEncoder.prior == nil)
-        #expect(try open { $0.set("image_encoder.prior", NSNull()) }.get().imageEncoder.prior == nil)
+        #expect(try open { _ in }.get().vision?.imageEncoder.prior == nil)
+        #expect(try open { $0.set("image_encoder.prior", NSNull()) }.get().vision?.imageEncoder.prior == nil)
         #expect(
-            try open { $0.set("image_encoder.prior", Self.keys) }.get().imageEncoder.prior
+            try open { $0.set("image_encoder.prior", Self.keys) }.get().vision?.imageEncoder.prior
                 == .init(blocks: 3, heads: 8, feedForward: 64, layerNormEpsilon: 1e-6))
     }
 

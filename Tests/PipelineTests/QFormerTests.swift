@@ -79,10 +79,10 @@ struct QFormerTests {
     }
 
     @Test func `a bundle of the first generation opens, and its image is as many tokens as there are queries`() throws {
-        let manifest = try open().get()
-        #expect(manifest.imageTokens == 32)
-        #expect(manifest.alignment.readsProjection)
-        #expect(manifest.alignment.architecture == .qFormer(.init(
+        let vision = try #require(try open().get().vision)
+        #expect(vision.imageTokens == 32)
+        #expect(vision.alignment.readsProjection)
+        #expect(vision.alignment.architecture == .qFormer(.init(
             queries: 32, layers: 12, hidden: 48, heads: 12, feedForward: 96, crossAttentionEvery: 2, layerNormEpsilon: 1e-12, visionNormEpsilon: 1e-5)))
         // 7 x 7 patches would not fit this context, 32 queries do.
         #expect(throws: Never.self) { try open { $0.set("language_model.context", 40) }.get() }

@@ -32,6 +32,24 @@ package struct LlamaConfiguration: Sendable, Equatable {
         try self.init(try ConfigurationFile(file))
     }
 
+    init(
+        architectures: [String], hidden: Int, layers: Int, heads: Int, keyValueHeads: Int, feedForward: Int, vocabulary: Int, context: Int,
+        rmsNormEpsilon: Double, ropeTheta: Double, ropeScaling: RopeScaling?, tiedEmbeddings: Bool
+    ) {
+        self.architectures = architectures
+        self.hidden = hidden
+        self.layers = layers
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads
+        self.feedForward = feedForward
+        self.vocabulary = vocabulary
+        self.context = context
+        self.rmsNormEpsilon = rmsNormEpsilon
+        self.ropeTheta = ropeTheta
+        self.ropeScaling = ropeScaling
+        self.tiedEmbeddings = tiedEmbeddings
+    }
+
     init(_ file: ConfigurationFile) throws(ImportError) {
         architectures = try file.strings("architectures") ?? []
         guard architectures.contains(where: Self.known.contains) else {

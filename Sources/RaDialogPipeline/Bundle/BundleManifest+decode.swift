@@ -19,13 +19,12 @@ extension BundleManifest {
         description = try root.string("description", maximumBytes: 16_384, mayBeEmpty: true)
         licence = try root.string("licence", maximumBytes: 16_384)
         provenance = try Self.provenance(try root.object("provenance"))
-        preprocessing = try Preprocessing(try root.object("preprocessing"))
-        imageEncoder = try ImageEncoder(try root.object("image_encoder"))
-        classifier = try Classifier(try root.object("classifier"))
-        alignment = try Alignment(try root.object("alignment"))
         languageModel = try LanguageModel(try root.object("language_model"))
         tokenizer = try Tokenizer(try root.object("tokenizer"))
-        prompts = try Prompts(try root.object("prompts"))
+        var prompts = try root.object("prompts")
+        self.prompts = try Prompts(keysOf: &prompts)
+        vision = try Vision(keysOf: &root, prompts: &prompts)
+        try prompts.finish()
         generation = try Generation(try root.object("generation"))
         files = try Self.files(try root.object("files"))
         try root.finish()
@@ -34,28 +33,15 @@ extension BundleManifest {
 
     /// What no single key shows.
     private func checkTogether() throws(ManifestProblem) {
-        guard preprocessing.encoderSide <= preprocessing.shorterSide, preprocessing.classifierSide <= preprocessing.shorterSide else {
-            throw ManifestProblem(key: "preprocessing.shorter_side", reason: "is smaller than a crop of it")
+        try vision?.checkTogether(with: languageModel)
+        guard vision == nil || prompts.format == .vicuna else {
+            throw ManifestProblem(key: "prompts.format", reason: "has to be \"vicuna\" in a bundle that reads images: the report prompt is written so")
         }
-        guard let channels = alignmentChannels else {
-            throw ManifestProblem(key: "image_encoder.projection", reason: "has to be a number: the Q-Former reads the projector's output")
+        guard vision != nil || kind == .demo else {
+            throw ManifestProblem(key: "kind", reason: "has to be \"demo\": a bundle that reads no image is for experiments")
         }
-        guard alignment.input == channels else {
-            let name = alignment.readsProjection ? "image_encoder.projection" : "2 x image_encoder.patch_channels"
-            throw ManifestProblem(key: "alignment.input", reason: "has to be \(name) = \(channels)")
-        }
-        guard alignment.output == languageModel.hidden else {
-            throw ManifestProblem(key: "alignment.output", reason: "has to be language_model.hidden = \(languageModel.hidden)")
-        }
-        let grid = classifier.encoder.grid(side: preprocessing.classifierSide)
-        guard grid % classifier.pool == 0 else {
-            throw ManifestProblem(key: "classifier.pool", reason: "has to divide the classifier's grid of \(grid)")
-        }
-        guard imageTokens < languageModel.context else {
-            throw ManifestProblem(key: "language_model.context", reason: "has no room for \(imageTokens) image tokens")
-        }
-        let used = [imageEncoder.weights, classifier.encoder.weights, alignment.weights, languageModel.weights, tokenizer.model]
-        for name in used where files[name] == nil {
+        let used = (vision?.weights ?? []).union([languageModel.weights, tokenizer.model])
+        for name in used.sorted() where files[name] == nil {
             throw ManifestProblem(key: "files", reason: "does not name \(name), which the model is read from")
         }
     }
@@ -99,6 +85,53 @@ extension BundleManifest {
         }
         guard plain, !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 255 else {
             throw ManifestProblem(key: key, reason: "is not a plain file name (letters, digits, '.', '_', '-', '+'; no leading dot)")
+        }
+    }
+}
+
+extension BundleManifest.Vision {
+    private static let parts = ["preprocessing", "image_encoder", "classifier", "alignment"]
+    private static let instruction = "report_instruction"
+
+    /// nil where the manifest has none of the parts; an error where it has some of them.
+    fileprivate init?(keysOf root: inout ManifestObject, prompts: inout ManifestObject) throws(ManifestProblem) {
+        guard Self.parts.contains(where: { root.holds($0) }) || prompts.holds(Self.instruction) else { return nil }
+        preprocessing = try .init(try root.object("preprocessing"))
+        imageEncoder = try .init(try root.object("image_encoder"))
+        classifier = try .init(try root.object("classifier"))
+        alignment = try .init(try root.object("alignment"))
+        reportInstruction = try prompts.string(Self.instruction, maximumBytes: 16_384)
+        try Self.checkSlots(of: reportInstruction, in: prompts)
+    }
+
+    private static func checkSlots(of text: String, in prompts: ManifestObject) throws(ManifestProblem) {
+        for mark in [ReportPrompt.imageMark, ReportPrompt.findingsMark] {
+            guard text.split(separator: mark, omittingEmptySubsequences: false).count == 2 else {
+                throw prompts.problem(instruction, "has to hold \(mark) exactly once")
+            }
+        }
+    }
+
+    fileprivate func checkTogether(with languageModel: BundleManifest.LanguageModel) throws(ManifestProblem) {
+        guard preprocessing.encoderSide <= preprocessing.shorterSide, preprocessing.classifierSide <= preprocessing.shorterSide else {
+            throw ManifestProblem(key: "preprocessing.shorter_side", reason: "is smaller than a crop of it")
+        }
+        guard let channels = alignmentChannels else {
+            throw ManifestProblem(key: "image_encoder.projection", reason: "has to be a number: the Q-Former reads the projector's output")
+        }
+        guard alignment.input == channels else {
+            let name = alignment.readsProjection ? "image_encoder.projection" : "2 x image_encoder.patch_channels"
+            throw ManifestProblem(key: "alignment.input", reason: "has to be \(name) = \(channels)")
+        }
+        guard alignment.output == languageModel.hidden else {
+            throw ManifestProblem(key: "alignment.output", reason: "has to be language_model.hidden = \(languageModel.hidden)")
+        }
+        let grid = classifier.encoder.grid(side: preprocessing.classifierSide)
+        guard grid % classifier.pool == 0 else {
+            throw ManifestProblem(key: "classifier.pool", reason: "has to divide the classifier's grid of \(grid)")
+        }
+        guard imageTokens < languageModel.context else {
+            throw ManifestProblem(key: "language_model.context", reason: "has no room for \(imageTokens) image tokens")
         }
     }
 }
@@ -271,24 +304,20 @@ extension BundleManifest.RopeScaling {
 extension BundleManifest.Tokenizer {
     init(_ object: ManifestObject) throws(ManifestProblem) {
         var object = object
-        try object.fixed("architecture", "sentencepiece-bpe")
+        architecture = try object.choice("architecture", of: Architecture.allCases)
         model = try object.fileName("model")
         try object.finish()
     }
 }
 
 extension BundleManifest.Prompts {
-    init(_ object: ManifestObject) throws(ManifestProblem) {
-        var object = object
-        system = try object.string("system", maximumBytes: 16_384)
-        reportInstruction = try object.string("report_instruction", maximumBytes: 16_384)
-        for mark in [Self.imageMark, Self.findingsMark] {
-            guard reportInstruction.split(separator: mark, omittingEmptySubsequences: false).count == 2 else {
-                throw object.problem("report_instruction", "has to hold \(mark) exactly once")
-            }
-            guard !system.contains(mark) else { throw object.problem("system", "must not hold \(mark)") }
+    /// Leaves `report_instruction` to the vision parts.
+    fileprivate init(keysOf object: inout ManifestObject) throws(ManifestProblem) {
+        system = try object.string("system", maximumBytes: 16_384, mayBeEmpty: true)
+        format = object.holds("format") ? try object.choice("format", of: DialogueFormat.allCases) : .vicuna
+        for mark in [ReportPrompt.imageMark, ReportPrompt.findingsMark] where system.contains(mark) {
+            throw object.problem("system", "must not hold \(mark)")
         }
-        try object.finish()
     }
 }
 

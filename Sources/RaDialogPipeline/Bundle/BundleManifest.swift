@@ -9,10 +9,8 @@ public struct BundleManifest: Sendable, Equatable {
     public var description: String
     public var licence: String
     public var provenance: [String: String]
-    public var preprocessing: Preprocessing
-    public var imageEncoder: ImageEncoder
-    public var classifier: Classifier
-    public var alignment: Alignment
+    /// What reads radiographs; nil for a bundle that only talks.
+    public var vision: Vision?
     public var languageModel: LanguageModel
     public var tokenizer: Tokenizer
     public var prompts: Prompts
@@ -202,15 +200,6 @@ public struct BundleManifest: Sendable, Equatable {
         }
     }
 
-    /// Tokens that stand for the image in a prompt.
-    public var imageTokens: Int {
-        let grid = imageEncoder.grid(side: preprocessing.encoderSide)
-        return alignment.tokens(patches: grid * grid)
-    }
-
-    /// Channels of what the alignment reads; nil where that is a projection and the encoder has none.
-    var alignmentChannels: Int? { alignment.readsProjection ? imageEncoder.projection : 2 * imageEncoder.patchChannels }
-
     public struct LanguageModel: Sendable, Equatable {
         static let architecture = "llama"
         public var weights: String
@@ -259,17 +248,22 @@ public struct BundleManifest: Sendable, Equatable {
     }
 
     public struct Tokenizer: Sendable, Equatable {
+        public var architecture: Architecture
         /// File name.
         public var model: String
+
+        public enum Architecture: String, Sendable, CaseIterable {
+            /// `tokenizer.model` of SentencePiece: BPE with byte fallback.
+            case sentencePieceBPE = "sentencepiece-bpe"
+            /// The vocabulary in the metadata of a GGUF file, which may be the language model's.
+            case gguf
+        }
     }
 
     public struct Prompts: Sendable, Equatable {
+        /// Empty where the language model knows no system text.
         public var system: String
-        /// Holds `<image>` once and `{findings}` once.
-        public var reportInstruction: String
-
-        public static let imageMark = "<image>"
-        public static let findingsMark = "{findings}"
+        public var format: DialogueFormat
     }
 
     public struct Generation: Sendable, Equatable {
@@ -290,18 +284,4 @@ public enum RenderingMode: String, Sendable, Codable, CaseIterable {
     case mimicCXRJPG = "mimic-cxr-jpg"
     /// As a viewer shows it: VOI LUT or window, presentation LUT.
     case voi = "voi"
-}
-
-extension BundleManifest {
-    /// The models that a draft goes through, in that order.
-    var algorithms: [AlgorithmIdentity] {
-        let models: [(AlgorithmIdentity.Role, String, String)] = [
-            (.imageEncoder, ImageEncoder.architecture, imageEncoder.weights),
-            (.classifier, Classifier.architecture, classifier.encoder.weights),
-            (.alignment, alignment.architecture.kind.rawValue, alignment.weights),
-            (.languageModel, LanguageModel.architecture, languageModel.weights),
-        ]
-        // Decoding has made sure that `files` names each.
-        return models.map { AlgorithmIdentity(role: $0, architecture: $1, weightsSHA256: files[$2]?.sha256 ?? "") }
-    }
 }

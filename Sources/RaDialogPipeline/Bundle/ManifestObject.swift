@@ -19,6 +19,9 @@ struct ManifestObject {
 
     func problem(_ name: String, _ reason: String) -> ManifestProblem { ManifestProblem(key: key(name), reason: reason) }
 
+    /// Whether the key is there and not taken yet.
+    func holds(_ name: String) -> Bool { members[name] != nil }
+
     mutating func value(_ name: String) throws(ManifestProblem) -> JSONValue {
         guard let value = members.removeValue(forKey: name) else { throw problem(name, "is missing") }
         return value

@@ -7,8 +7,9 @@ public final class ModelBundle: Sendable {
     public let manifest: BundleManifest
     /// SHA-256 of manifest.json, lower-case hex: it contains every other file's hash.
     public let sha256: String
-    /// The tokenizer of the bundle.
-    public let tokenizer: SentencePieceTokenizer
+    package let tokenizer: any TextTokenizer
+    /// What ends an answer.
+    package let endToken: Int32
     private let sources: [String: any TensorSource]
 
     public var name: String { manifest.name }
@@ -29,30 +30,50 @@ public final class ModelBundle: Sendable {
         let manifest = try decode(manifestFile)
         let files = try folder.verified(manifest.files)
 
-        var sources: [String: any TensorSource] = [:]
-        for name in Set([manifest.imageEncoder.weights, manifest.classifier.encoder.weights, manifest.alignment.weights, manifest.languageModel.weights]) {
+        func file(_ name: String) throws(BundleError) -> MappedFile {
             guard let file = files[name] else { throw .missingFile(directory: directory, file: name) }
-            do throws(WeightsError) {
-                sources[name] = name == manifest.languageModel.weights && name.hasSuffix(".gguf")
-                    ? try languageModel(GGUF(file: file), manifest.languageModel) : try Safetensors(file: file)
-            } catch {
-                throw .badWeights(error)
-            }
+            return file
         }
-        guard let model = files[manifest.tokenizer.model] else { throw .missingFile(directory: directory, file: manifest.tokenizer.model) }
-        let tokenizer: SentencePieceTokenizer
-        do throws(TokenizerError) {
-            tokenizer = try model.withBytes { bytes throws(TokenizerError) in try SentencePieceTokenizer(bytes: bytes, path: model.path) }
-        } catch {
+        var sources: [String: any TensorSource] = [:]
+        let language = manifest.languageModel.weights
+        let tokenizer: any TextTokenizer
+        do {
+            for name in manifest.vision?.weights ?? [] { sources[name] = try Safetensors(file: file(name)) }
+            sources[language] = language.hasSuffix(".gguf")
+                ? try languageModel(GGUF(file: file(language)), manifest.languageModel) : try Safetensors(file: file(language))
+            tokenizer = try Self.tokenizer(file(manifest.tokenizer.model), manifest.tokenizer.architecture)
+        } catch let error as WeightsError {
+            throw .badWeights(error)
+        } catch let error as TokenizerError {
             throw .badTokenizer(error)
+        } catch {
+            throw error as? BundleError ?? .cannotRead(path: directory, reason: "\(error)")
         }
         guard tokenizer.vocabularySize <= manifest.languageModel.vocabulary else {
             throw .badManifest(
                 path: manifestFile.path, key: "language_model.vocabulary",
                 reason: "is smaller than the tokenizer's \(tokenizer.vocabularySize) pieces")
         }
+        guard let endToken = manifest.prompts.format.endToken(tokenizer) else {
+            throw .badManifest(
+                path: manifestFile.path, key: "prompts.format",
+                reason: "is \(manifest.prompts.format.rawValue), and the vocabulary has no token that ends its answers")
+        }
         return ModelBundle(
-            directory: directory, manifest: manifest, sha256: manifestFile.withBytes(sha256Hex), tokenizer: tokenizer, sources: sources)
+            directory: directory, manifest: manifest, sha256: manifestFile.withBytes(sha256Hex), tokenizer: tokenizer, endToken: endToken,
+            sources: sources)
+    }
+
+    private static func tokenizer(_ file: MappedFile, _ architecture: BundleManifest.Tokenizer.Architecture) throws -> any TextTokenizer {
+        switch architecture {
+        case .sentencePieceBPE:
+            return try file.withBytes { bytes throws(TokenizerError) in try SentencePieceTokenizer(bytes: bytes, path: file.path) }
+        case .gguf:
+            guard let vocabulary = try VocabularyDescription(GGUF(file: file)) else {
+                throw TokenizerError.damagedVocabulary(source: file.path, reason: "it carries no vocabulary (tokenizer.ggml.*)")
+            }
+            return try vocabulary.makeTokenizer(source: file.path)
+        }
     }
 
     /// A GGUF file says of itself what the manifest says of it: the two have to agree, since heads are not seen in a tensor's shape.
@@ -83,11 +104,14 @@ public final class ModelBundle: Sendable {
         }
     }
 
-    private init(directory: String, manifest: BundleManifest, sha256: String, tokenizer: SentencePieceTokenizer, sources: [String: any TensorSource]) {
+    private init(
+        directory: String, manifest: BundleManifest, sha256: String, tokenizer: any TextTokenizer, endToken: Int32, sources: [String: any TensorSource]
+    ) {
         self.directory = directory
         self.manifest = manifest
         self.sha256 = sha256
         self.tokenizer = tokenizer
+        self.endToken = endToken
         self.sources = sources
     }
 

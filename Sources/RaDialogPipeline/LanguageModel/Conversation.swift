@@ -2,13 +2,15 @@ internal import CKernels
 
 /// A prompt and what the model answered, turn after turn, with the key-value cache of all of it.
 ///
-/// What stands in the cache is the token sequence itself; texts are never tokenised again. One conversation is used by one thread
-/// at a time.
+/// What a conversation is, is its sequence of tokens and embeddings; texts are never tokenised again. The cache only saves computing
+/// them again: it may be dropped at rest, and is rebuilt bit for bit by the next reading. One conversation is used by one thread at a time.
 package final class Conversation {
     private let model: LanguageModel
     private let pool: KernelPool
     private let cache: KeyValueCache
-    /// Tokens that belong to the conversation and are not yet in the cache: the end of an answer. Read with what comes next.
+    /// Everything read so far, in order. The cache holds its beginning, or all of it.
+    private var history = History()
+    /// Tokens that belong to the conversation and are not read yet: the end of an answer. Read with what comes next.
     private var pending: [Int32] = []
     /// What may follow; nil before the first prompt, and while tokens are pending.
     private var logits: Activations?
@@ -19,33 +21,39 @@ package final class Conversation {
         cache = KeyValueCache(model.manifest)
     }
 
-    private init(forkOf other: Conversation) {
-        model = other.model
-        pool = other.pool
-        cache = other.cache.copy(other.model.manifest)
-        pending = other.pending
-        logits = other.logits
+    /// Tokens so far, those of an image included.
+    package var count: Int { history.count + pending.count }
+
+    /// Positions the model has.
+    package var context: Int { model.manifest.context }
+
+    /// Bytes of memory that `dropCache` would give back.
+    package var cacheBytes: Int { cache.byteCount }
+
+    /// Gives the cache's memory back. What is asked next costs reading everything again, and is answered the same.
+    /// - Precondition: at rest, that is before the first prompt or behind an answer.
+    package func dropCache() {
+        precondition(logits == nil, "a cache is dropped between turns")
+        cache.release()
     }
-
-    /// Tokens so far.
-    package var count: Int { cache.length + pending.count }
-
-    /// An independent continuation of the same past; costs a copy of the cache.
-    package func fork() -> Conversation { Conversation(forkOf: self) }
 
     /// A place to come back to.
     package struct Mark {
-        fileprivate let length: Int
+        fileprivate let count: Int
         fileprivate let pending: [Int32]
         fileprivate let logits: Activations?
+
+        /// `Conversation.count` of then.
+        package var tokenCount: Int { count + pending.count }
     }
 
-    package func mark() -> Mark { Mark(length: cache.length, pending: pending, logits: logits) }
+    package func mark() -> Mark { Mark(count: history.count, pending: pending, logits: logits) }
 
     /// Forgets everything after `mark`, which this conversation made; costs nothing.
     package func rewind(to mark: Mark) {
-        precondition(mark.length <= cache.length, "a conversation is rewound to its own past")
-        cache.length = mark.length
+        precondition(mark.logits == nil || cache.length >= mark.count, "the cache was dropped since")
+        history.cut(to: mark.count)
+        cache.length = min(cache.length, mark.count)
         pending = mark.pending
         logits = mark.logits
     }
@@ -64,46 +72,60 @@ package final class Conversation {
         }
     }
 
-    /// Reads a prompt, in one batch with what is pending.
+    /// Appends tokens that are read together with the next prompt.
+    package func append(_ tokens: [Int32]) {
+        precondition(logits == nil, "tokens are appended between turns")
+        pending += tokens
+    }
+
+    /// Reads a prompt, in one batch with what is pending and what the cache has lost.
     /// - Throws: `.contextOverflow` where not even one token of an answer would fit; `.cancelled` from `check`. The conversation
     ///   is then what it was.
     package func read(_ pieces: [Piece], check: () throws -> Void = {}) throws {
-        let pieces = [.tokens(pending)] + pieces
-        let count = pieces.reduce(0) { $0 + $1.count }
-        precondition(count > 0, "an empty prompt cannot be read")
-        let needed = cache.length + count + 1
-        guard needed <= model.manifest.context else {
-            throw PipelineError.contextOverflow(needed: needed, context: model.manifest.context)
-        }
-        let rows = Activations(rows: count, columns: model.manifest.hidden)
-        var next = 0
-        for piece in pieces where piece.count > 0 {
-            let embedded =
-                switch piece {
-                case .tokens(let tokens): model.embed(tokens)
-                case .embeddings(let embeddings): embeddings
-                }
-            precondition(embedded.columns == rows.columns, "embeddings are as wide as the model")
-            rows.row(next).update(from: embedded.pointer, count: embedded.rows * embedded.columns)
-            next += embedded.rows
-        }
-        let logits = try model.read(pool, rows, cache: cache, check: check)
-        self.logits = logits
+        var extended = history
+        for piece in [.tokens(pending)] + pieces { extended.append(piece) }
+        precondition(extended.count > history.count, "an empty prompt cannot be read")
+        let needed = extended.count + 1
+        guard needed <= context else { throw PipelineError.contextOverflow(needed: needed, context: context) }
+        logits = try model.read(pool, rows(of: extended, from: cache.length), cache: cache, check: check)
+        history = extended
         pending = []
     }
 
-    /// Writes greedily until the model ends its text (`end`, which is not returned), `limit` tokens stand, or the context is full.
+    private func rows(of history: History, from first: Int) -> Activations {
+        let rows = Activations(rows: history.count - first, columns: model.manifest.hidden)
+        var place = 0
+        for piece in history.pieces {
+            let skipped = max(0, min(piece.count, first - place))
+            if skipped < piece.count {
+                let embedded: Activations
+                switch piece {
+                case .tokens(let tokens): embedded = model.embed(Array(tokens[skipped...]))
+                case .embeddings(let embeddings):
+                    precondition(embeddings.columns == rows.columns && skipped == 0, "embeddings are as wide as the model, and read whole")
+                    embedded = embeddings
+                }
+                rows.row(place + skipped - first).update(from: embedded.pointer, count: embedded.rows * embedded.columns)
+            }
+            place += piece.count
+        }
+        return rows
+    }
+
+    /// Writes greedily until the model ends its text (`end`, which is not returned), `limit` tokens stand, time is up, or the context is full.
     ///
     /// Afterwards the answer is closed: whatever ended it, the conversation goes on behind an `end`.
-    /// - Parameter onToken: gets each token as it comes.
+    /// - Parameters:
+    ///   - isOver: whether time is up; asked at every token.
+    ///   - onToken: gets each token as it comes.
     package func write(
-        limit: Int, end: Int32, check: () throws -> Void = {}, onToken: (Int32) throws -> Void = { _ in }
+        limit: Int, end: Int32, isOver: () -> Bool = { false }, check: () throws -> Void = {}, onToken: (Int32) throws -> Void = { _ in }
     ) throws -> (tokens: [Int32], finish: FinishReason) {
         let before = mark()
         do {
             var tokens: [Int32] = []
             // One position is kept for the end.
-            let room = min(limit, model.manifest.context - cache.length - 1)
+            let room = min(limit, context - history.count - 1)
             while let logits {
                 try check()
                 let best = ck_argmax(logits.pointer, logits.columns)
@@ -116,6 +138,10 @@ package final class Conversation {
                 if tokens.count >= room {
                     break
                 }
+                if isOver() {
+                    close(with: [end])
+                    return (tokens, .time)
+                }
                 tokens.append(token)
                 try onToken(token)
                 if tokens.count == room {
@@ -123,6 +149,7 @@ package final class Conversation {
                     return (tokens, .length)
                 }
                 self.logits = try model.read(pool, model.embed([token]), cache: cache, check: check)
+                history.append(.tokens([token]))
             }
             close(with: [end])
             return (tokens, .length)
@@ -135,5 +162,33 @@ package final class Conversation {
     private func close(with tokens: [Int32]) {
         pending = tokens
         logits = nil
+    }
+
+    /// A sequence of tokens and embeddings.
+    private struct History {
+        private(set) var pieces: [Piece] = []
+        private(set) var count = 0
+
+        mutating func append(_ piece: Piece) {
+            guard piece.count > 0 else { return }
+            count += piece.count
+            if case .tokens(let more) = piece, case .tokens(var tokens)? = pieces.last {
+                pieces.removeLast()
+                tokens += more
+                pieces.append(.tokens(tokens))
+            } else {
+                pieces.append(piece)
+            }
+        }
+
+        mutating func cut(to length: Int) {
+            precondition(length <= count, "a conversation is rewound to its own past")
+            while count > length, let last = pieces.popLast() {
+                count -= last.count
+                guard count < length else { continue }
+                guard case .tokens(let tokens) = last else { preconditionFailure("embeddings are kept or forgotten whole") }
+                append(.tokens(Array(tokens.prefix(length - count))))
+            }
+        }
     }
 }

@@ -38,15 +38,14 @@ package final class KeyValueCache {
         capacity = wider
     }
 
-    /// The same positions in memory of their own.
-    package func copy(_ manifest: BundleManifest.LanguageModel) -> KeyValueCache {
-        let other = KeyValueCache(manifest)
-        other.reserve(length)
-        for layer in 0..<layers {
-            other.keys(layer: layer).update(from: keys(layer: layer), count: length * width)
-            other.values(layer: layer).update(from: values(layer: layer), count: length * width)
-        }
-        other.length = length
-        return other
+    /// Bytes it holds.
+    package var byteCount: Int { layers * 2 * capacity * width * MemoryLayout<Float>.stride }
+
+    /// Forgets everything and gives the memory back.
+    package func release() {
+        length = 0
+        storage.deallocate()
+        storage = .allocate(capacity: 1)
+        capacity = 0
     }
 }

@@ -2,9 +2,9 @@
 ///
 /// Printable Latin-1 stands for itself; the other bytes, in order, are U+0100 and what follows. A space is `Ġ`, a line feed `Ċ`.
 /// Source: `bytes_to_unicode` in github.com/openai/gpt-2, src/encoder.py.
-enum ByteLevelBPEAlphabet {
+package enum ByteLevelBPEAlphabet {
     /// By byte.
-    static let scalars: [Unicode.Scalar] = {
+    package static let scalars: [Unicode.Scalar] = {
         var next: UInt32 = 0x100
         return (UInt32(0)..<256).map { byte in
             switch byte {

@@ -30,6 +30,9 @@ package protocol TextTokenizer: Sendable {
 }
 
 extension TextTokenizer {
+    /// The tokens of a text in which nothing but words stand, with BOS in front where `bos` says so.
+    package func encode(_ text: String, bos: Bool) -> [Int32] { encode(text, addBOS: bos, allowSpecial: false) }
+
     /// The text of the tokens; control tokens and ids outside the vocabulary are nothing.
     package func decode(_ tokens: some Sequence<Int32>) -> String {
         var decoder = makeTokenDecoder()

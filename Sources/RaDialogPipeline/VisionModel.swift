@@ -1,0 +1,66 @@
+internal import ReportModel
+
+/// Image encoder, classifier and alignment: what turns a radiograph into findings and into tokens of the language model.
+final class VisionModel: Sendable {
+    let manifest: BundleManifest.Vision
+    private let rendering: RenderingMode
+    private let encoder: ImageEncoder
+    private let classifier: Classifier
+    private let alignment: Alignment
+
+    /// What one radiograph says.
+    struct Reading {
+        var classification: Classification
+        /// `[tokens, hidden]`
+        var image: Activations
+        var rendering: RenderingMode
+        var renderedSHA256: String
+    }
+
+    /// - Throws: `BundleError`, `WeightsError`, `PipelineError`.
+    init(_ bundle: ModelBundle, _ manifest: BundleManifest.Vision, rendering: RenderingMode?) throws {
+        self.manifest = manifest
+        self.rendering = rendering ?? manifest.preprocessing.rendering
+        encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder)
+        classifier = try Classifier(
+            bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier)
+        alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
+    }
+
+    /// - Parameters:
+    ///   - timings: gets the seconds of every stage.
+    ///   - check: asked before every stage and every layer.
+    /// - Throws: `PreprocessError` (nothing can be read from this film), `PipelineError`.
+    func read(
+        _ radiograph: Radiograph, _ pool: KernelPool, timings: inout DraftProvenance.Timings, check: () throws -> Void
+    ) throws -> Reading {
+        var watch = Stopwatch()
+        let input = try ModelInput.make(from: radiograph, preprocessing: manifest.preprocessing, rendering: rendering)
+        timings.preprocess = watch.lap()
+
+        let classification = try classifier(pool, plane: input.classifier, side: input.classifierSide, check: check)
+        timings.classify = watch.lap()
+
+        let features = try encoder.patchFeatures(pool, plane: input.encoder, side: input.encoderSide, check: check)  // [patches, 2C]
+        let image = alignment(pool, manifest.alignment.readsProjection ? encoder.project(pool, features) : features)
+        guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
+        timings.encode = watch.lap()
+        return Reading(classification: classification, image: image, rendering: rendering, renderedSHA256: input.renderedSHA256)
+    }
+
+    /// The prompt of the report turn.
+    func reportPrompt(system: String, findings: String) throws -> ReportPrompt {
+        try ReportPrompt(system: system, instruction: manifest.reportInstruction, findings: findings)
+    }
+}
+
+/// Seconds between laps.
+struct Stopwatch {
+    private var last = ContinuousClock.now
+
+    mutating func lap() -> Double {
+        let now = ContinuousClock.now
+        defer { last = now }
+        return (now - last) / .seconds(1)
+    }
+}
