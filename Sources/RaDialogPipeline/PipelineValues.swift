@@ -63,6 +63,8 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
     case emptyReport
     /// A question holds nothing that can be asked, or is too long.
     case badQuestion(String)
+    /// A text or prompt that cannot be evaluated.
+    case badText(String)
     /// A stage's numbers are not finite: the weights or the memory are damaged. No text comes of it.
     case notFinite(stage: String)
     /// Memory or threads could not be had.
@@ -75,6 +77,7 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
             "the prompt and its answer need \(needed) tokens, and the model has a context of \(context): ask less, or begin a new conversation"
         case .inconsistent(let detail): "loading the bundle: \(detail)"
         case .emptyReport: "the model wrote an empty report"
+        case .badText(let detail): "the text cannot be evaluated: \(detail)"
         case .badQuestion(let detail): "the question cannot be asked: \(detail)"
         case .notFinite(let stage):
             "the \(stage) gave a number that is not finite: verify the bundle (radialogctl model verify)"
