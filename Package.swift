@@ -47,9 +47,10 @@ let package = Package(
             name: "CKernels", cSettings: kernelSettings,
             linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CJPEG", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("jpeg")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(
             name: "RaDialogPipeline",
-            dependencies: ["ReportModel", "CKernels", "CJPEG", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["ReportModel", "CKernels", "CJPEG", "CPNG", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: swiftSettings),
 
         // Checkpoints of others to a bundle.

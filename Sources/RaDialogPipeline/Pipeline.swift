@@ -9,14 +9,14 @@ internal import Synchronization
 /// cooperative pool.
 public final class RaDialogPipeline: Sendable {
     public let bundle: ModelBundle
-    private let rendering: RenderingMode
-    private let pool: KernelPool
+    let rendering: RenderingMode
+    let pool: KernelPool
     private let encoder: ImageEncoder
-    private let classifier: Classifier
+    let classifier: Classifier
     private let alignment: Alignment
     private let languageModel: LanguageModel
     /// Held for a whole draft: one film's working memory at a time.
-    private let turn = Mutex(())
+    let turn = Mutex(())
 
     /// Loads the weights of a verified bundle.
     ///

@@ -25,8 +25,8 @@ public struct Drafting: Sendable {
         case none(NoDraftReason, detail: String)
     }
 
-    private let pipeline: RaDialogPipeline
-    private let decoder: FrameDecoder
+    let pipeline: RaDialogPipeline
+    let decoder: FrameDecoder
     /// Values of Body Part Examined that the site adds to those that mean a chest.
     private let chestBodyParts: [String]
 
