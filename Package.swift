@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "WorklistDaemon",
             dependencies: [
-                "Configuration", "DICOM", "HL7Out", "RaDialogPipeline", "ReportModel", "ReportQueue",
+                "Configuration", "DICOM", "HL7Out", "RaDialogPipeline", "ReportLabeler", "ReportModel", "ReportQueue",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

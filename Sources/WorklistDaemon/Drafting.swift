@@ -3,7 +3,7 @@ internal import Foundation
 public import RaDialogPipeline
 public import ReportModel
 
-/// From the images of a study to its draft, or to the coded reason why there is none. The daemon's worker and
+/// From the images of a study to its draft with its flags, or to the coded reason why there is none. The daemon's worker and
 /// `radialogctl draft` run this same code.
 public struct Drafting: Sendable {
     /// One received image, and where its file lies.
@@ -29,11 +29,14 @@ public struct Drafting: Sendable {
     let decoder: FrameDecoder
     /// Values of Body Part Examined that the site adds to those that mean a chest.
     private let chestBodyParts: [String]
+    /// A labeler of the bundle's, whose labels go before those of the rules.
+    private let labeler: (any TextLabeler)?
 
-    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = []) {
+    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = [], labeler: (any TextLabeler)? = nil) {
         self.pipeline = pipeline
         self.decoder = decoder
         self.chestBodyParts = chestBodyParts
+        self.labeler = labeler
     }
 
     /// Drafts the study. Blocks and computes: call it on a thread of its own.
@@ -44,29 +47,35 @@ public struct Drafting: Sendable {
     public func draft(
         study: StudyDescription, images: [Image], questions: [String] = [], isCancelled: () -> Bool = { false }
     ) throws -> Outcome {
-        var candidates = images
-        var undecodable: [String] = []
+        var undecodable: Set<Int> = []
+        var firstFailure: String?
         while true {
-            switch ImageSelection.choose(from: candidates.map(\.description), study: study, chestBodyParts: chestBodyParts) {
+            switch ImageSelection.choose(
+                from: images.map(\.description), study: study, chestBodyParts: chestBodyParts, undecodable: undecodable)
+            {
             case .none(let reason, let detail):
-                guard let first = undecodable.first else { return .none(reason, detail: detail) }
-                return .none(.undecodable, detail: first)
-            case .image(let index, let reason):
-                let image = candidates[index]
+                guard let firstFailure else { return .none(reason, detail: detail) }
+                return .none(.undecodable, detail: firstFailure)
+            case .image(let index, let reason, let choice):
+                let image = images[index]
                 let started = ContinuousClock.now
                 let radiograph: Radiograph
                 do throws(DecodeError) {
                     radiograph = try decoder.decode(path: image.path)
                 } catch {
                     if error.isTransient { throw error }
-                    undecodable.append("\(error)")
-                    candidates.remove(at: index)
+                    firstFailure = firstFailure ?? "\(error)"
+                    undecodable.insert(index)
                     continue
                 }
                 let source = DraftSource(
                     sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
                     decodeSeconds: (ContinuousClock.now - started).seconds)
-                return try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled)
+                switch try draft(radiograph, source: source, keyImage: image.description, questions: questions, isCancelled: isCancelled) {
+                case .draft(let report, let keyImage, let turns):
+                    return .draft(try report.checked(choice: choice, labeler: labeler), keyImage: keyImage, turns: turns)
+                case .none(let reason, let detail): return .none(reason, detail: detail)
+                }
             }
         }
     }
