@@ -12,7 +12,7 @@ struct BERTEncoder: Sendable {
     private let hidden: Int
 
     /// Segments of every published BERT.
-    package static let segmentCount = 2
+    static let segmentCount = 2
 
     /// - Parameter name: in front of "embeddings." and "encoder.".
     init(_ source: any TensorSource, _ name: String, _ shape: BundleManifest.Labeler) throws {

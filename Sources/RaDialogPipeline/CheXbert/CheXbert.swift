@@ -40,6 +40,9 @@ public final class CheXbert: Sendable {
         }
     }
 
+    /// Rows of the segment embedding, of which a report's tokens use the first.
+    package static let segments = BERTEncoder.segmentCount
+
     /// What the outputs of a label's head stand for, in their order. Whether nothing was found is stated, or it is not.
     package static func states(of label: FindingLabel) -> [LabelState] {
         label == .noFinding ? [.blank, .positive] : [.blank, .positive, .negative, .uncertain]

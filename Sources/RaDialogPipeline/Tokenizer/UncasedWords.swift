@@ -62,26 +62,19 @@ struct UncasedWords: Sequence, IteratorProtocol {
         }
     }
 
-    /// As Python's `str.lower`: the full mapping, and a capital sigma that ends a word becomes the final one.
+    /// Scalar by scalar, by the full mapping: a capital sigma is never the final one, since Hugging Face's tokenizer lowers every character
+    /// by itself.
     private static func lowerCased(_ word: Scalars) -> Scalars {
         var result: Scalars = []
         result.reserveCapacity(word.count)
-        for (index, scalar) in word.enumerated() {
+        for scalar in word {
             switch scalar {
             case "A"..."Z": result.append(Unicode.Scalar(UInt8(scalar.value + 0x20)))
             case "\u{0}"..."\u{7F}": result.append(scalar)
-            case "\u{3A3}": result.append(isFinal(index, of: word) ? "\u{3C2}" : "\u{3C3}")
             default: result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
             }
         }
         return result
-    }
-
-    /// Unicode's Final_Sigma: a cased letter before it and none behind it, over what case does not concern.
-    private static func isFinal(_ index: Int, of word: Scalars) -> Bool {
-        let before = word[..<index].last { !$0.properties.isCaseIgnorable }
-        let behind = word[(index + 1)...].first { !$0.properties.isCaseIgnorable }
-        return before?.properties.isCased == true && behind?.properties.isCased != true
     }
 
     /// Decomposed, without the marks.
