@@ -47,9 +47,10 @@ let package = Package(
             name: "CKernels", cSettings: kernelSettings,
             linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CJPEG", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("jpeg")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(
             name: "RaDialogPipeline",
-            dependencies: ["ReportModel", "CKernels", "CJPEG", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["ReportModel", "CKernels", "CJPEG", "CPNG", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: swiftSettings),
 
         // Checkpoints of others to a bundle.
@@ -93,7 +94,7 @@ let package = Package(
         .target(
             name: "WorklistDaemon",
             dependencies: [
-                "Configuration", "DICOM", "HL7Out", "RaDialogPipeline", "ReportModel", "ReportQueue",
+                "Configuration", "DICOM", "HL7Out", "RaDialogPipeline", "ReportLabeler", "ReportModel", "ReportQueue",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

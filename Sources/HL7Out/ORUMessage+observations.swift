@@ -1,15 +1,17 @@
 package import ReportModel
 
-/// OBX: the study, the text, and the scores behind a draft.
+/// OBX: the study, the text, and the scores behind a draft; NTE: that a draft has flags.
 ///
 /// Scores go out with drafts only. A signed report is what its signer answers for, and nobody signed the scores.
 extension ORUMessage {
     static func obx(_ report: OutgoingReport, _ profile: ORUProfile) -> [HL7Segment] {
         var segments: [HL7Segment] = []
+        var observations = 0
         // OBX-4 is required in 2.3.1; with OBX-3 it tells observations apart.
         func add(_ type: String, _ identifier: [String], subID: String = "1", _ fill: (inout HL7Segment) -> Void) {
             var obx = HL7Segment("OBX")
-            obx.set(1, String(segments.count + 1))
+            observations += 1
+            obx.set(1, String(observations))
             obx.set(2, type)
             obx.set(3, components: identifier)
             obx.set(4, subID)
@@ -38,6 +40,7 @@ extension ORUMessage {
                 describeOrigin(of: report, profile, in: &obx)
             }
         }
+        segments += flagNote(report)
         if report.status == .preliminary {
             for finding in report.findings where finding.score.isFinite {
                 add("NM", scoreIdentifier(finding, report.provenance)) { obx in
@@ -48,6 +51,18 @@ extension ORUMessage {
             }
         }
         return segments
+    }
+
+    /// NTE behind the text of a draft that has flags: how many, of which kind. Not their words, which quote the text; and no note
+    /// that says "none", which a reader could take for a second opinion.
+    private static func flagNote(_ report: OutgoingReport) -> [HL7Segment] {
+        guard report.status == .preliminary, let flags = report.flags, !flags.isEmpty else { return [] }
+        let mark = report.provenance.bundleKind == .demo ? "[\(MachineText.demonstrationMark)] " : ""
+        var note = HL7Segment("NTE")
+        note.set(1, "1")
+        note.set(2, "L")  // HL7 table 0105: the filler wrote it
+        note.set(3, "\(mark)Automated consistency check of this draft, flags: \(flags.summary)")
+        return [note]
     }
 
     /// What stands under "Procedure Findings": the marks a text must carry, then the text.

@@ -1,6 +1,6 @@
 public import ReportModel
 
-/// The report as ORU^R01: MSH, PID, ORC, OBR, {OBX}. Which field says what is told in docs/hl7-profile.md.
+/// The report as ORU^R01: MSH, PID, ORC, OBR, {OBX}, of a draft with flags an NTE behind its text. Which field says what is told in docs/hl7-profile.md.
 ///
 /// Nothing here asks a clock or a counter: the same report and profile always make the same bytes, so a retry repeats
 /// the message, MSH-10 included.

@@ -44,6 +44,20 @@ package struct ModelImport: Sendable {
     package var name: String
     package var version: String
     package var isDemonstration: Bool
+    /// nil where the bundle is to have no labeler.
+    package var labeler: Labeler?
+
+    package struct Labeler: Sendable {
+        /// chexbert.pth
+        package var checkpoint: String
+        /// vocab.txt of bert-base-uncased.
+        package var vocabulary: String
+
+        package init(checkpoint: String, vocabulary: String) {
+            self.checkpoint = checkpoint
+            self.vocabulary = vocabulary
+        }
+    }
 
     package init(
         generation: Generation, adapter: String, base: String, biovil: String, classifier: String, alignment: String, quantization: Quantization,
@@ -75,11 +89,15 @@ package struct ModelImport: Sendable {
         let vision = try VisionParts(self, encoderFile, lora)
         let weights = try LanguageModelWeights(
             base: folder, configuration: configuration, adapter: lora, extras: generation == .v1 ? QFormerPart.adapterExtras : [])
+        let chexbert = try labeler.map { files throws(ImportError) in try CheXbertPart(checkpoint: files.checkpoint, vocabulary: files.vocabulary) }
         guard vision.output == configuration.hidden else {
             throw ImportError.unsupported(
                 path: alignment, reason: "its tokens are \(vision.output) wide, and the language model of \(base) is \(configuration.hidden) wide")
         }
         progress(.note("image encoder: \(vision.encoder.replaced.count) tensors from the fine-tuned file in place of BioViL-T's"))
+        if let chexbert, !chexbert.hasPublishedVocabulary {
+            progress(.note("labeler: \(chexbert.vocabulary) is not the published vocab.txt of bert-base-uncased, byte for byte; wrong tokens give wrong labels"))
+        }
         let manifest = BundleManifestText(
             request: self, vision: vision, classifier: classifierPart, weights: weights, scaling: try BundleManifestText.scaling(configuration, base))
         let body = try manifest.body()
@@ -92,6 +110,10 @@ package struct ModelImport: Sendable {
         try writer.file("classifier.safetensors") { try SafetensorsFile.write(classifierPart.tensors, $0, $1) }
         try writer.file("alignment.safetensors") { try SafetensorsFile.write(vision.tensors, $0, $1) }
         try writer.copy(tokenizer, as: "tokenizer.model", maximumBytes: Self.maximumTokenizerBytes)
+        if let chexbert {
+            try writer.file(Self.labelerWeights) { try SafetensorsFile.write(chexbert.tensors, $0, $1) }
+            try writer.copy(chexbert.vocabulary, as: Self.labelerVocabulary, maximumBytes: Self.maximumTokenizerBytes)
+        }
         let total = weights.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
         var done = 0
         try writer.file("language_model.gguf") { descriptor, path in
@@ -101,6 +123,7 @@ package struct ModelImport: Sendable {
             }
         }
         var complete = body
+        complete["labeler"] = chexbert?.manifest(weights: Self.labelerWeights, tokenizer: Self.labelerVocabulary)
         var provenance = ["generator": "radialogctl model import \(generation.rawValue)", "quantization": quantization.rawValue]
         for (role, hash) in try hashes.wait() { provenance["sha256 of \(role)"] = hash }
         complete["provenance"] = provenance
@@ -108,6 +131,8 @@ package struct ModelImport: Sendable {
     }
 
     private static let maximumTokenizerBytes = 64 << 20
+    private static let labelerWeights = "labeler.safetensors"
+    private static let labelerVocabulary = "labeler_vocabulary.txt"
 
     /// What a bundle asks of its tokenizer: else an hour's import would end in a bundle that does not open.
     private func checkTokenizer(_ path: String, vocabulary: Int) throws(ImportError) {
@@ -133,7 +158,9 @@ package struct ModelImport: Sendable {
         files += ["config.json", "tokenizer.model"].map { ("base/\($0)", base + "/" + $0) }
         files += ["adapter_config.json", "adapter_model.bin", "adapter_model.safetensors"]
             .filter { FileManager.default.fileExists(atPath: adapter + "/" + $0) }.map { ("adapter/\($0)", adapter + "/" + $0) }
-        for (role, path) in [("biovil", biovil), ("classifier", classifier), ("alignment", alignment)] {
+        var parts = [("biovil", biovil), ("classifier", classifier), ("alignment", alignment)]
+        if let labeler { parts += [("chexbert", labeler.checkpoint), ("chexbert-vocabulary", labeler.vocabulary)] }
+        for (role, path) in parts {
             files.append(("\(role)/\((path as NSString).lastPathComponent)", path))
         }
         return files

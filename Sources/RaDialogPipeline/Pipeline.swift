@@ -10,7 +10,7 @@ internal import Synchronization
 /// cooperative pool.
 public final class RaDialogPipeline: Sendable {
     public let bundle: ModelBundle
-    private let pool: KernelPool
+    let pool: KernelPool
     /// nil for a bundle that only talks.
     private let vision: VisionModel?
     private let languageModel: LanguageModel
@@ -69,7 +69,7 @@ public final class RaDialogPipeline: Sendable {
     public func openDialogue(
         _ radiograph: Radiograph, source: DraftSource, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
     ) throws -> (report: DraftReport, dialogue: Dialogue) {
-        guard let vision else { throw PipelineError.readsNoImages(bundle: bundle.name) }
+        let vision = try requireVision()
         return try alone {
             let (report, conversation) = try draftReport(vision, radiograph, source: source, isCancelled: isCancelled, onText: onText)
             return (report, Dialogue(self, behind: conversation))
@@ -78,6 +78,13 @@ public final class RaDialogPipeline: Sendable {
 
     /// A dialogue without a radiograph.
     public func openDialogue() -> Dialogue { Dialogue(self, behind: Conversation(languageModel, pool: pool)) }
+
+    /// What reads radiographs.
+    /// - Throws: `PipelineError.readsNoImages`.
+    func requireVision() throws(PipelineError) -> VisionModel {
+        guard let vision else { throw .readsNoImages(bundle: bundle.name) }
+        return vision
+    }
 
     /// One at a time.
     func alone<Result>(_ body: () throws -> Result) rethrows -> Result {

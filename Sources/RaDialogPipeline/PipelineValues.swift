@@ -71,6 +71,8 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
     case emptyReport
     /// A question holds nothing that can be asked, or is too long.
     case badQuestion(String)
+    /// A text or prompt that cannot be evaluated.
+    case badText(String)
     /// A stage's numbers are not finite: the weights or the memory are damaged. No text comes of it.
     case notFinite(stage: String)
     /// Memory or threads could not be had.
@@ -85,6 +87,7 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
         case .readsNoImages(let bundle):
             "bundle \(bundle) only talks: it has no image encoder; name a RaDialog bundle to read films"
         case .emptyReport: "the model wrote an empty report"
+        case .badText(let detail): "the text cannot be evaluated: \(detail)"
         case .badQuestion(let detail): "the question cannot be asked: \(detail)"
         case .notFinite(let stage):
             "the \(stage) gave a number that is not finite: verify the bundle (radialogctl model verify)"

@@ -3,9 +3,9 @@ internal import ReportModel
 /// Image encoder, classifier and alignment: what turns a radiograph into findings and into tokens of the language model.
 final class VisionModel: Sendable {
     let manifest: BundleManifest.Vision
-    private let rendering: RenderingMode
+    let rendering: RenderingMode
     private let encoder: ImageEncoder
-    private let classifier: Classifier
+    let classifier: Classifier
     private let alignment: Alignment
 
     /// What one radiograph says.

@@ -1,3 +1,5 @@
+import ReportModel
+
 /// Finds the words of one sentence that presuppose an earlier image.
 struct ComparisonWords {
     private let sentence: Sentence

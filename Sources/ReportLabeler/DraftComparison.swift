@@ -1,56 +1,5 @@
 public import ReportModel
 
-/// Something a reader should look at before signing: the draft's words and the classifier's scores do not go together, or
-/// the draft speaks of an image it never saw.
-public struct DraftFlag: Sendable, Codable, Equatable {
-    public enum Kind: String, Sendable, Codable, CaseIterable {
-        /// The text denies what the classifier sees clearly, or states what it clearly does not see.
-        case contradiction
-        /// The classifier sees it, the text does not speak of it.
-        case omission
-        /// The text states what the classifier scores well under its threshold.
-        case unsupported
-        /// The text compares with an earlier image, and there was none.
-        case comparisonWithoutPrior = "comparison_without_prior"
-    }
-
-    public var kind: Kind
-    /// nil for a comparison.
-    public var label: FindingLabel?
-    /// What the text says of the label; nil for a comparison.
-    public var textState: LabelState?
-    /// The classifier's, and the bundle's; nil for a comparison.
-    public var score: Double?
-    public var threshold: Double?
-    /// The sentence the flag points at, and the words in it; nil for an omission.
-    public var sentence: String?
-    public var sentenceRange: TextRange?
-    public var phrase: String?
-    public var phraseRange: TextRange?
-
-    public init(
-        kind: Kind, label: FindingLabel? = nil, textState: LabelState? = nil, score: Double? = nil, threshold: Double? = nil,
-        sentence: String? = nil, sentenceRange: TextRange? = nil, phrase: String? = nil, phraseRange: TextRange? = nil
-    ) {
-        self.kind = kind
-        self.label = label
-        self.textState = textState
-        self.score = score
-        self.threshold = threshold
-        self.sentence = sentence
-        self.sentenceRange = sentenceRange
-        self.phrase = phrase
-        self.phraseRange = phraseRange
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case kind, label, score, threshold, sentence, phrase
-        case textState = "text_state"
-        case sentenceRange = "sentence_range"
-        case phraseRange = "phrase_range"
-    }
-}
-
 /// Whether the draft was made with an earlier image beside the current one.
 public enum PriorImage: Sendable {
     case used, absent
@@ -60,7 +9,7 @@ public enum PriorImage: Sendable {
 ///
 /// Scores are compared by their distance from the label's threshold: 0 at the threshold, +1 at score 1, -1 at score 0, linear
 /// on each side, so that one setting serves bundles with different thresholds. Uncertain text is never flagged, and neither
-/// is No Finding: whatever contradicts it is flagged under its own label.
+/// is No Finding: whatever contradicts it is flagged under its own label. The whole table: docs/labeler.md.
 public struct DraftComparison: Sendable {
     public struct Limits: Sendable, Codable, Equatable {
         /// The text denies it and the distance is at least this: contradiction. Default 0.2 (score 0.6 at threshold 0.5).
@@ -88,9 +37,21 @@ public struct DraftComparison: Sendable {
         self.limits = limits
     }
 
-    /// Labels `draft.text` and compares. Deterministic; flags in the order of `findings`, comparisons last in the order of the text.
-    public func flags(for draft: DraftReport, prior: PriorImage) -> [DraftFlag] {
-        flags(for: labeler.label(draft.text), text: draft.text, findings: draft.findings, prior: prior)
+    /// Labels what the model itself wrote, without the machine marks, and compares. Deterministic; flags in the order of
+    /// `findings`, comparisons last in the order of the text. Ranges are those of `draft.text`, marks and all.
+    ///
+    /// - Parameter labels: of the same unmarked text, by another labeler. Its labels go before those of the rules, which then
+    ///   give the sentences (where they read the same state), the general statements, and the comparison words.
+    public func flags(for draft: DraftReport, prior: PriorImage, labels: LabeledReport? = nil) -> [DraftFlag] {
+        let own = MachineText.unmarked(draft.text)
+        var report = labeler.label(own.text)
+        if let labels { report = report.relabeled(labels) }
+        return flags(for: report, text: own.text, findings: draft.findings, prior: prior).map { flag in
+            var flag = flag
+            flag.sentenceRange = flag.sentenceRange.map(own.markedRange)
+            flag.phraseRange = flag.phraseRange.map(own.markedRange)
+            return flag
+        }
     }
 
     /// - Parameters:
@@ -151,5 +112,14 @@ public struct DraftComparison: Sendable {
         case .enlargedCardiomediastinum: [.cardiomegaly]
         default: []
         }
+    }
+}
+
+extension LabeledReport {
+    /// This report with the labels, and the places where it has any, of another labeler in front.
+    fileprivate func relabeled(_ other: LabeledReport) -> LabeledReport {
+        LabeledReport(
+            labels: FindingLabel.allCases.map { Entry(label: $0, state: other[$0]) }, mentions: other.mentions + mentions, comparisons: comparisons,
+            isTruncated: isTruncated || other.isTruncated)
     }
 }

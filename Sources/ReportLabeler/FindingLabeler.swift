@@ -1,8 +1,10 @@
+public import ReportModel
+
 /// Report text to the fourteen CheXpert labels, by rules: sentences, mentions, denial and doubt, aggregation. The stages are
 /// those of the CheXpert labeler (Irvin et al. 2019) and NegBio (Peng et al. 2018); tables and code are our own. English only.
 ///
 /// Time and memory are linear in the text; no text is an error. See docs/labeler.md.
-public struct FindingLabeler: Sendable {
+public struct FindingLabeler: TextLabeler {
     public struct Limits: Sendable {
         /// UTF-8 bytes that are read. A chest report has 1 to 5 kB.
         public var bytes: Int
@@ -16,6 +18,8 @@ public struct FindingLabeler: Sendable {
     }
 
     public var limits: Limits
+    /// The number goes up when a change of the tables or rules changes labels.
+    public var name: String { "rules 1" }
 
     public init(limits: Limits = Limits()) {
         self.limits = limits

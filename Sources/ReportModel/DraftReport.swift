@@ -7,16 +7,20 @@ public struct DraftReport: Sendable, Codable, Equatable {
     /// What the prompt named: "cardiomegaly, edema", or "no common findings".
     public var promptFindings: String
     public var provenance: DraftProvenance
+    /// What a reader should look at before signing; nil where the draft was not compared with its findings (drafts of versions
+    /// before the comparison), which is not the same as none.
+    public var flags: [DraftFlag]?
 
-    public init(text: String, findings: [Finding], promptFindings: String, provenance: DraftProvenance) {
+    public init(text: String, findings: [Finding], promptFindings: String, provenance: DraftProvenance, flags: [DraftFlag]? = nil) {
         self.text = text
         self.findings = findings
         self.promptFindings = promptFindings
         self.provenance = provenance
+        self.flags = flags
     }
 
     enum CodingKeys: String, CodingKey {
-        case text, findings, provenance
+        case text, findings, provenance, flags
         case promptFindings = "prompt_findings"
     }
 }
@@ -38,6 +42,8 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
     public var sopInstanceUID: String?
     /// Why this image of the study: "PA", "AP", …
     public var selectionReason: String?
+    /// Which image of how many, and why not another; nil where no choice was made, and in drafts of earlier versions.
+    public var imageChoice: ImageChoice?
     /// SHA-256 of the received object's bytes; nil where no file stands behind the radiograph.
     public var inputSHA256: String?
     /// "mimic-cxr-jpg" or "voi".
@@ -49,6 +55,8 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
     public var generatedTokens: Int
     /// "stop" (the model ended the text) or "length" (the token limit did).
     public var finishReason: String
+    /// What labelled the text for the flags (`TextLabeler.name`); nil where it was not compared.
+    public var labeler: String?
     /// Not part of what is reproducible.
     public var timings: Timings
 
@@ -102,12 +110,13 @@ public struct DraftProvenance: Sendable, Codable, Equatable {
         case algorithms, build, arithmetic
         case sopInstanceUID = "sop_instance_uid"
         case selectionReason = "selection_reason"
+        case imageChoice = "image_choice"
         case inputSHA256 = "input_sha256"
         case rendering
         case renderedSHA256 = "rendered_sha256"
         case promptSHA256 = "prompt_sha256"
         case generatedTokens = "generated_tokens"
         case finishReason = "finish_reason"
-        case timings
+        case labeler, timings
     }
 }

@@ -71,11 +71,14 @@ public struct OutgoingReport: Sendable, Codable, Equatable {
     public var predecessorUID: String?
     /// MSH-10 of this version's ORU: the same on every retry.
     public var messageControlID: String
+    /// Of a preliminary version, the draft's; nil for signed text, which they are not about.
+    public var flags: [DraftFlag]?
 
     public init(
         study: StudyDescription, images: [InstanceReference], keyImage: InstanceReference, version: Int, status: ReportStatus,
         text: String, findings: [Finding], provenance: DraftProvenance, signature: Signature?, createdAt: Date,
-        documentUID: String, documentSeriesUID: String, predecessorUID: String?, messageControlID: String
+        documentUID: String, documentSeriesUID: String, predecessorUID: String?, messageControlID: String,
+        flags: [DraftFlag]? = nil
     ) {
         self.study = study
         self.images = images
@@ -91,5 +94,6 @@ public struct OutgoingReport: Sendable, Codable, Equatable {
         self.documentSeriesUID = documentSeriesUID
         self.predecessorUID = predecessorUID
         self.messageControlID = messageControlID
+        self.flags = flags
     }
 }

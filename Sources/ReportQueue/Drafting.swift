@@ -46,12 +46,12 @@ extension Transaction {
         }
         try run(
             """
-            INSERT INTO draft (study_id, job_id, instance_id, text, findings, prompt_findings, provenance, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO draft (study_id, job_id, instance_id, text, findings, prompt_findings, provenance, flags, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 job.studyID, job.id, instance["id"] as Int64, draft.text, try JSON.text(draft.findings), draft.promptFindings,
-                try JSON.text(draft.provenance), now,
+                try JSON.text(draft.provenance), try draft.flags.map { try JSON.text($0) }, now,
             ])
         return db.lastInsertedRowID
     }
@@ -84,7 +84,8 @@ extension Transaction {
             AuditEvent(
                 code: .procedureRecord, type: "draft-created", action: .create, actor: owner, studyInstanceUID: uid,
                 object: "version \(version.number)",
-                detail: "bundle \(draft.provenance.bundleName) \(draft.provenance.bundleSHA256), text sha256 \(SHA256Text.of(draft.text))"))
+                detail: "bundle \(draft.provenance.bundleName) \(draft.provenance.bundleSHA256), text sha256 \(SHA256Text.of(draft.text))"
+                    + (draft.flags.map { ", flags \($0.count)" } ?? "")))
         return .drafted(version: version.number)
     }
 }

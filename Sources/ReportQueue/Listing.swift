@@ -145,7 +145,7 @@ extension Transaction {
             """
             SELECT s.*, v.state AS study_state, j.state AS job_state, j.no_draft_reason, j.detail, j.last_error, j.attempt,
                 (SELECT count(*) FROM instance WHERE study_id = s.id) AS instances,
-                r.id AS report_id, d.text AS draft_text, d.findings, d.prompt_findings, d.provenance, g.signed_at
+                r.id AS report_id, d.text AS draft_text, d.findings, d.prompt_findings, d.provenance, d.flags, g.signed_at
             FROM study_state v JOIN study s ON s.id = v.study_id JOIN job j ON j.id = v.job_id
                 LEFT JOIN report r ON r.id = v.report_id LEFT JOIN draft d ON d.id = r.draft_id LEFT JOIN signature g ON g.report_id = r.id
             WHERE \(condition) ORDER BY s.received_at DESC, s.id DESC LIMIT :limit
@@ -161,7 +161,7 @@ extension Transaction {
         let draft = try (row["draft_text"] as String?).map { text in
             DraftReport(
                 text: text, findings: try JSON.value([Finding].self, row["findings"], of: what), promptFindings: row["prompt_findings"],
-                provenance: try JSON.value(DraftProvenance.self, row["provenance"], of: what))
+                provenance: try JSON.value(DraftProvenance.self, row["provenance"], of: what), flags: try JSON.flags(row["flags"], of: what))
         }
         let report = try (row["report_id"] as Int64?).map { try summary(ofReport: $0, signedAt: row["signed_at"]) }
         let reason = (row["no_draft_reason"] as String?).map { NoDraftReason(rawValue: $0) ?? .modelFailed }

@@ -84,7 +84,7 @@ extension Transaction {
     func outgoing(reportID: Int64) throws -> OutgoingReport {
         let row = try row(
             """
-            SELECT r.*, d.findings, d.provenance, p.document_uid AS predecessor_uid, g.user_name, g.person_name, g.organization,
+            SELECT r.*, d.findings, d.provenance, d.flags, p.document_uid AS predecessor_uid, g.user_name, g.person_name, g.organization,
                 g.text_sha256 AS signed_sha256, g.signed_at
             FROM report r JOIN draft d ON d.id = r.draft_id LEFT JOIN report p ON p.id = r.predecessor_id
                 LEFT JOIN signature g ON g.report_id = r.id
@@ -109,7 +109,8 @@ extension Transaction {
             status: report.kind.status, text: report.text, findings: try JSON.value([Finding].self, row["findings"], of: what),
             provenance: try JSON.value(DraftProvenance.self, row["provenance"], of: what), signature: signature,
             createdAt: Date(milliseconds: row["created_at"]), documentUID: report.documentUID, documentSeriesUID: row["document_series_uid"],
-            predecessorUID: row["predecessor_uid"], messageControlID: row["message_control_id"])
+            predecessorUID: row["predecessor_uid"], messageControlID: row["message_control_id"],
+            flags: report.kind == .draft ? try JSON.flags(row["flags"], of: what) : nil)
     }
 }
 

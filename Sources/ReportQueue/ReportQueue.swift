@@ -98,4 +98,18 @@ public final class ReportQueue: Sendable {
     package func executeRaw(_ sql: String) throws(QueueError) {
         try write("running raw SQL") { try $0.db.execute(sql: sql) }
     }
+
+    /// For tests: makes the file at `path` from the SQL of another program's dump.
+    package static func restore(_ dump: String, to path: String) throws(QueueError) {
+        do {
+            var configuration = Configuration()
+            // A dump is ordered by name, not by reference.
+            configuration.foreignKeysEnabled = false
+            let file = try DatabaseQueue(path: path, configuration: configuration)
+            try file.write { try $0.execute(sql: dump) }
+            try file.close()
+        } catch {
+            throw QueueError.translate(error, doing: "restoring \(path)")
+        }
+    }
 }

@@ -38,13 +38,15 @@ extension Transaction {
         let shown = new.kind == .draft ? nil : new.predecessor
         let studyText: String = shown?.row["study"] ?? new.study["description"]
         let textSHA256 = SHA256Text.of(new.text)
-        guard let draft = try row("SELECT findings, provenance FROM draft WHERE id = ?", [new.draftID]) else {
+        guard let draft = try row("SELECT findings, provenance, flags FROM draft WHERE id = ?", [new.draftID]) else {
             throw QueueError.notFound(what: "draft \(new.draftID)")
         }
         let findings: String = draft["findings"]
         let provenance = try JSON.value(DraftProvenance.self, draft["provenance"], of: "a draft's provenance")
         let signature = new.signer.map { [$0.userName, $0.personName, $0.organization, textSHA256] } ?? []
-        let content = SHA256Text.of(try JSON.text([new.kind.rawValue, new.text, findings, studyText, images, keyImage, String(now)] + signature))
+        let flags = new.kind == .draft ? (draft["flags"] as String?).map { [$0] } ?? [] : []
+        let content = SHA256Text.of(
+            try JSON.text([new.kind.rawValue, new.text, findings, studyText, images, keyImage, String(now)] + flags + signature))
         let documentUID = DeterministicUID.uid("document", uid, String(number), provenance.bundleSHA256, content)
         if let signer = new.signer {
             try run(

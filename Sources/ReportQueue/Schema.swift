@@ -6,7 +6,7 @@ internal import ReportModel
 enum Schema {
     /// "RaDq", in the file's header at offset 68.
     static let applicationID: Int64 = 0x5261_4471
-    static let migrations = [schema1Tables + schema1Rules]
+    static let migrations = [schema1Tables + schema1Rules, schema2Flags]
     static var version: Int64 { Int64(migrations.count) }
 
     /// Refuses a file that another program or a newer version wrote, before anything in it is changed.

@@ -25,11 +25,14 @@ public struct QueueStatistics: Sendable, Codable, Equatable {
     /// How long the study that has waited longest for a worker has been ready.
     public var oldestReadySeconds: Double?
     public var identityConflicts: Int
+    /// Drafts that wait for a person and have at least one flag.
+    public var flaggedDrafts: Int
 
     enum CodingKeys: String, CodingKey {
         case studies, instances, quarantined, deliveries
         case oldestReadySeconds = "oldest_ready_seconds"
         case identityConflicts = "identity_conflicts"
+        case flaggedDrafts = "flagged_drafts"
     }
 }
 
@@ -55,7 +58,9 @@ extension ReportQueue {
                 studies: studies, instances: try count("SELECT count(*) FROM instance"), quarantined: try count("SELECT count(*) FROM quarantine"),
                 deliveries: deliveries,
                 oldestReadySeconds: age(try Int64.fetchOne(transaction.db, sql: "SELECT min(changed_at) FROM job WHERE state = 'ready'")),
-                identityConflicts: try count("SELECT count(*) FROM study WHERE identity_conflict IS NOT NULL"))
+                identityConflicts: try count("SELECT count(*) FROM study WHERE identity_conflict IS NOT NULL"),
+                flaggedDrafts: try count(
+                    "SELECT count(*) FROM report r JOIN draft d ON d.id = r.draft_id WHERE r.state = 'preliminary' AND d.flags <> '[]'"))
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDB
+internal import ReportModel
 
 /// One transaction's view of the database: the connection, and the one moment at which everything in it happens.
 struct Transaction {
@@ -66,5 +67,10 @@ enum JSON {
         } catch {
             throw QueueError.database(doing: "reading \(what)", code: 11, found: "a stored value that is not a \(type)")
         }
+    }
+
+    /// nil where a draft was not compared.
+    static func flags(_ text: String?, of what: String) throws -> [DraftFlag]? {
+        try text.map { try value([DraftFlag].self, $0, of: what) }
     }
 }

@@ -3,7 +3,7 @@ internal import Foundation
 public import RaDialogPipeline
 public import ReportModel
 
-/// From the images of a study to its draft, or to the coded reason why there is none. The daemon's worker and
+/// From the images of a study to its draft with its flags, or to the coded reason why there is none. The daemon's worker and
 /// `radialogctl draft` run this same code.
 public struct Drafting: Sendable {
     /// One received image, and where its file lies.
@@ -30,15 +30,18 @@ public struct Drafting: Sendable {
         case none(NoDraftReason, detail: String)
     }
 
-    private let pipeline: RaDialogPipeline
-    private let decoder: FrameDecoder
+    let pipeline: RaDialogPipeline
+    let decoder: FrameDecoder
     /// Values of Body Part Examined that the site adds to those that mean a chest.
     private let chestBodyParts: [String]
+    /// A labeler of the bundle's, whose labels go before those of the rules.
+    private let labeler: (any TextLabeler)?
 
-    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = []) {
+    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = [], labeler: (any TextLabeler)? = nil) {
         self.pipeline = pipeline
         self.decoder = decoder
         self.chestBodyParts = chestBodyParts
+        self.labeler = labeler
     }
 
     /// Drafts the study. Blocks and computes: call it on a thread of its own.
@@ -49,15 +52,11 @@ public struct Drafting: Sendable {
     public func draft(
         study: StudyDescription, images: [Image], questions: [String] = [], isCancelled: () -> Bool = { false }
     ) throws -> Outcome {
-        switch try chooseImage(study: study, images: images) {
-        case .none(let reason, let detail): return .none(reason, detail: detail)
-        case .image(let radiograph, let source, let keyImage):
-            do {
-                let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
-                return .draft(report, keyImage: keyImage, turns: turns)
-            } catch PreprocessError.noImageContent(let reason) {
-                return .none(.noImageContent, detail: reason)
-            }
+        try withChosenImage(study: study, images: images) { radiograph, source, keyImage, choice in
+            let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
+            return .draft(try report.checked(choice: choice, labeler: labeler), keyImage: keyImage, turns: turns)
+        } none: {
+            .none($0, detail: $1)
         }
     }
 
@@ -67,44 +66,47 @@ public struct Drafting: Sendable {
     public func openDialogue(
         study: StudyDescription, images: [Image], isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
     ) throws -> DialogueOutcome {
-        switch try chooseImage(study: study, images: images) {
-        case .none(let reason, let detail): return .none(reason, detail: detail)
-        case .image(let radiograph, let source, _):
-            do {
-                let (report, dialogue) = try pipeline.openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText)
-                return .dialogue(report, dialogue)
-            } catch PreprocessError.noImageContent(let reason) {
-                return .none(.noImageContent, detail: reason)
-            }
+        try withChosenImage(study: study, images: images) { radiograph, source, _, choice in
+            let (report, dialogue) = try pipeline.openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText)
+            return .dialogue(try report.checked(choice: choice, labeler: labeler), dialogue)
+        } none: {
+            .none($0, detail: $1)
         }
     }
 
-    private enum Choice {
-        case image(Radiograph, DraftSource, InstanceDescription)
-        case none(NoDraftReason, detail: String)
-    }
-
-    private func chooseImage(study: StudyDescription, images: [Image]) throws -> Choice {
-        var candidates = images
-        var undecodable: [String] = []
+    /// Chooses the image, decodes it, and hands it to `body`; or says to `none` why there is no draft.
+    private func withChosenImage<Result>(
+        study: StudyDescription, images: [Image], body: (Radiograph, DraftSource, InstanceDescription, ImageChoice?) throws -> Result,
+        none: (NoDraftReason, String) -> Result
+    ) throws -> Result {
+        var undecodable: Set<Int> = []
+        var firstFailure: String?
         while true {
-            switch ImageSelection.choose(from: candidates.map(\.description), study: study, chestBodyParts: chestBodyParts) {
+            switch ImageSelection.choose(
+                from: images.map(\.description), study: study, chestBodyParts: chestBodyParts, undecodable: undecodable)
+            {
             case .none(let reason, let detail):
-                guard let first = undecodable.first else { return .none(reason, detail: detail) }
-                return .none(.undecodable, detail: first)
-            case .image(let index, let reason):
-                let image = candidates[index]
+                guard let firstFailure else { return none(reason, detail) }
+                return none(.undecodable, firstFailure)
+            case .image(let index, let reason, let choice):
+                let image = images[index]
                 let started = ContinuousClock.now
+                let radiograph: Radiograph
                 do throws(DecodeError) {
-                    let radiograph = try decoder.decode(path: image.path)
-                    let source = DraftSource(
-                        sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
-                        decodeSeconds: (ContinuousClock.now - started).seconds)
-                    return .image(radiograph, source, image.description)
+                    radiograph = try decoder.decode(path: image.path)
                 } catch {
                     if error.isTransient { throw error }
-                    undecodable.append("\(error)")
-                    candidates.remove(at: index)
+                    firstFailure = firstFailure ?? "\(error)"
+                    undecodable.insert(index)
+                    continue
+                }
+                let source = DraftSource(
+                    sopInstanceUID: image.description.sopInstanceUID, selectionReason: reason, inputSHA256: image.sha256,
+                    decodeSeconds: (ContinuousClock.now - started).seconds)
+                do {
+                    return try body(radiograph, source, image.description, choice)
+                } catch PreprocessError.noImageContent(let reason) {
+                    return none(.noImageContent, reason)
                 }
             }
         }

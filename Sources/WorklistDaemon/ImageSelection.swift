@@ -8,18 +8,22 @@ public import ReportModel
 /// stated; for presentation before for processing; the largest matrix; the latest; at last the SOP Instance UID, so
 /// that the choice never depends on the order of arrival.
 public enum ImageSelection: Sendable, Equatable {
-    /// `index` into the images given; `reason` as it stands in the draft's provenance.
-    case image(index: Int, reason: String)
+    /// `index` into the images given; `reason` and `choice` as they stand in the draft's provenance.
+    case image(index: Int, reason: String, choice: ImageChoice)
     case none(NoDraftReason, detail: String)
 
-    /// - Parameter chestBodyParts: further values of Body Part Examined, upper case, that count as a chest.
+    /// - Parameters:
+    ///   - images: all of the study's, in its fixed order: their numbers in `ImageChoice` count from it.
+    ///   - chestBodyParts: further values of Body Part Examined, upper case, that count as a chest.
+    ///   - undecodable: indices of images whose pixels turned out not to be readable.
     public static func choose(
-        from images: [InstanceDescription], study: StudyDescription, chestBodyParts: [String] = []
+        from images: [InstanceDescription], study: StudyDescription, chestBodyParts: [String] = [], undecodable: Set<Int> = []
     ) -> ImageSelection {
-        let radiographs = images.indices.filter { isRadiograph(images[$0]) }
+        let readable = images.indices.filter { !undecodable.contains($0) }
+        let radiographs = readable.filter { isRadiograph(images[$0]) }
         guard !radiographs.isEmpty else {
-            let kinds = Set(images.map { $0.modality.isEmpty ? "none" : $0.modality }).sorted().joined(separator: ", ")
-            return .none(.unsupportedImageKind, detail: "no radiograph among \(images.count) image(s); Modality: \(kinds)")
+            let kinds = Set(readable.map { images[$0].modality.isEmpty ? "none" : images[$0].modality }).sorted().joined(separator: ", ")
+            return .none(.unsupportedImageKind, detail: "no radiograph among \(readable.count) image(s); Modality: \(kinds)")
         }
         let human = radiographs.filter { !isAnimal(images[$0], study: study) }
         guard !human.isEmpty else {
@@ -30,76 +34,115 @@ public enum ImageSelection: Sendable, Equatable {
             let parts = Set(human.map { images[$0].bodyPartExamined }).sorted().joined(separator: ", ")
             return .none(.notAChestFilm, detail: parts.isEmpty ? "the study's description names another body part" : "Body Part Examined: \(parts)")
         }
-        let candidates = chest.map { ($0, view(of: images[$0], study: study)) }.filter { $0.1 != .notFrontal }
-        guard let best = candidates.min(by: { precedes(images[$0.0], $0.1, images[$1.0], $1.1) }) else {
+        let candidates = chest.map { Candidate(index: $0, image: images[$0], view: view(of: images[$0]).view) }.filter(\.isFrontal)
+        guard let best = candidates.min(by: { $1.goesAfter($0) != nil }) else {
             return .none(.lateralOnly, detail: "\(chest.count) chest image(s), none of them frontal")
         }
         let alternatives = candidates.count == 1 ? "" : ", best of \(candidates.count) frontal images"
-        return .image(index: best.0, reason: best.1.description + alternatives)
+
+        func entry(_ index: Int) -> ImageChoice.Image {
+            let reason: ImageChoice.Reason? =
+                if index == best.index { nil }
+                else if undecodable.contains(index) { .undecodable }
+                else if let candidate = candidates.first(where: { $0.index == index }) { candidate.goesAfter(best) }
+                else if chest.contains(index) { .notFrontal }
+                else if human.contains(index) { .notAChestFilm }
+                else if radiographs.contains(index) { .notHuman }
+                else { .unsupportedImageKind }
+            let (view, source) = view(of: images[index])
+            return ImageChoice.Image(
+                number: index + 1, sopInstanceUID: images[index].sopInstanceUID, view: view, viewSource: source, notUsedBecause: reason)
+        }
+        let choice = ImageChoice(imageCount: images.count, used: entry(best.index), notUsed: images.indices.filter { $0 != best.index }.map(entry))
+        return .image(index: best.index, reason: describe(best.view) + alternatives, choice: choice)
+    }
+
+    // MARK: - The order of candidates
+
+    private struct Candidate {
+        let index: Int
+        let image: InstanceDescription
+        let view: ImageChoice.View
+
+        var isFrontal: Bool { rank != nil }
+
+        private var rank: Int? {
+            switch view {
+            case .posteroAnterior: 0
+            case .anteroPosterior: 1
+            case .frontal: 2
+            case .unstated: 3
+            case .lateral, .notFrontal: nil
+            }
+        }
+
+        /// Why this one stands behind `other`; nil where it does not.
+        func goesAfter(_ other: Candidate) -> ImageChoice.Reason? {
+            func isBehind<T: Comparable>(_ mine: T, _ theirs: T) -> Bool? { mine == theirs ? nil : mine > theirs }
+            let (mine, theirs) = (image, other.image)
+            let (ranks, processing) = ((rank ?? .max, other.rank ?? .max), (mine.isForProcessing, theirs.isForProcessing))
+            let questions: [(Bool?, ImageChoice.Reason)] = [
+                (isBehind(ranks.0, ranks.1), .viewGoesAfter),
+                (isBehind(processing.0 ? 1 : 0, processing.1 ? 1 : 0), .forProcessing),
+                (isBehind(theirs.rows * theirs.columns, mine.rows * mine.columns), .smallerMatrix),
+                (isBehind(theirs.acquisitionDateTime, mine.acquisitionDateTime), .earlier),
+                (isBehind(mine.sopInstanceUID, theirs.sopInstanceUID), .laterUID),
+            ]
+            guard let (isBehind, reason) = questions.first(where: { $0.0 != nil }) else { return nil }
+            return isBehind == true ? reason : nil
+        }
+    }
+
+    private static func describe(_ view: ImageChoice.View) -> String {
+        view == .unstated ? "view not stated, taken as frontal" : view.rawValue
     }
 
     // MARK: - Views
 
-    enum View: Int, Comparable, CustomStringConvertible {
-        case posteroAnterior, anteroPosterior, frontal, unstated, notFrontal
-
-        static func < (left: View, right: View) -> Bool { left.rawValue < right.rawValue }
-
-        var description: String {
-            switch self {
-            case .posteroAnterior: "PA"
-            case .anteroPosterior: "AP"
-            case .frontal: "frontal"
-            case .unstated: "view not stated, taken as frontal"
-            case .notFrontal: "not frontal"
-            }
-        }
-    }
-
-    static func view(of image: InstanceDescription, study: StudyDescription) -> View {
+    /// What the image shows, and which attribute says so.
+    private static func view(of image: InstanceDescription) -> (view: ImageChoice.View, source: ImageChoice.ViewSource?) {
+        // PS3.3 C.8.7.1.1.3; the rest of its terms are decubitus and oblique.
         switch image.viewPosition.uppercased().trimmingCharacters(in: .whitespaces) {
-        case "PA": return .posteroAnterior
-        case "AP": return .anteroPosterior
+        case "PA": return (.posteroAnterior, .viewPosition)
+        case "AP": return (.anteroPosterior, .viewPosition)
+        case "LL", "RL", "LATERAL", "LAT": return (.lateral, .viewPosition)
         case "": break
-        default: return .notFrontal  // LL, RL, LLD, RLD, LLO, RLO, …: PS3.3 C.8.7.1.1.3
+        default: return (.notFrontal, .viewPosition)
         }
-        if let code = image.viewCode, let view = viewsByCode[code.value] { return view }
-        if image.viewCode != nil { return .notFrontal }
-        for text in [image.acquisitionDeviceProcessingDescription, image.seriesDescription, image.protocolName] {
-            if let view = view(named: text) { return view }
+        if let code = image.viewCode { return (viewsByCode[code.value] ?? .notFrontal, .viewCode) }
+        let texts: [(String, ImageChoice.ViewSource)] = [
+            (image.acquisitionDeviceProcessingDescription, .processingDescription), (image.seriesDescription, .seriesDescription),
+            (image.protocolName, .protocolName),
+        ]
+        for (text, source) in texts {
+            if let view = view(named: text) { return (view, source) }
         }
         // Row direction first: towards the patient's left or right is frontal, towards front or back is lateral.
-        if let direction = image.patientOrientation.split(separator: "\\").first?.first {
-            if "LR".contains(direction) { return .frontal }
-            if "AP".contains(direction) { return .notFrontal }
+        if let row = image.patientOrientation.split(separator: "\\").first, let direction = row.first {
+            if "LR".contains(direction) { return (.frontal, .patientOrientation) }
+            if "AP".contains(direction) { return (row.count == 1 ? .lateral : .notFrontal, .patientOrientation) }
         }
-        return .unstated
+        return (.unstated, nil)
     }
 
-    /// View codes of PS3.16 CID 4010 that are frontal; every other code is not.
-    private static let viewsByCode: [String: View] = [
+    /// View codes of PS3.16 CID 4010 that are frontal or plainly lateral; every other code is neither.
+    private static let viewsByCode: [String: ImageChoice.View] = [
         "272479007": .posteroAnterior, "R-10214": .posteroAnterior,
         "399348003": .anteroPosterior, "R-10206": .anteroPosterior,
         "399033003": .frontal,
+        "399067008": .lateral, "R-102CD": .lateral,
+        "399173006": .lateral, "R-10236": .lateral,
+        "399198007": .lateral, "R-10232": .lateral,
     ]
 
-    private static func view(named text: String) -> View? {
+    private static func view(named text: String) -> ImageChoice.View? {
         let words = Self.words(text)
-        let notFrontal = !words.isDisjoint(with: ["LAT", "LATERAL", "LL", "OBL", "OBLIQUE", "DECUBITUS", "SEITLICH", "PROFIL"])
-        let frontal: View? = words.contains("PA") ? .posteroAnterior : words.contains("AP") ? .anteroPosterior : words.contains("FRONTAL") ? .frontal : nil
+        let isLateral = !words.isDisjoint(with: ["LAT", "LATERAL", "LL", "SEITLICH", "PROFIL"])
+        let isOblique = !words.isDisjoint(with: ["OBL", "OBLIQUE", "DECUBITUS"])
+        let frontal: ImageChoice.View? = words.contains("PA") ? .posteroAnterior : words.contains("AP") ? .anteroPosterior : words.contains("FRONTAL") ? .frontal : nil
         // "CHEST PA AND LATERAL" names the examination, not this image.
-        if notFrontal { return frontal == nil ? .notFrontal : nil }
+        if isLateral || isOblique { return frontal != nil ? nil : isOblique ? .notFrontal : .lateral }
         return frontal
-    }
-
-    private static func precedes(_ left: InstanceDescription, _ leftView: View, _ right: InstanceDescription, _ rightView: View) -> Bool {
-        if leftView != rightView { return leftView < rightView }
-        let processing = (left.presentationIntentType == "FOR PROCESSING", right.presentationIntentType == "FOR PROCESSING")
-        if processing.0 != processing.1 { return processing.1 }
-        let pixels = (left.rows * left.columns, right.rows * right.columns)
-        if pixels.0 != pixels.1 { return pixels.0 > pixels.1 }
-        if left.acquisitionDateTime != right.acquisitionDateTime { return left.acquisitionDateTime > right.acquisitionDateTime }
-        return left.sopInstanceUID < right.sopInstanceUID
     }
 
     // MARK: - What is in the picture
@@ -144,4 +187,8 @@ public enum ImageSelection: Sendable, Equatable {
     private static func words(_ text: String) -> Set<String> {
         Set(text.uppercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
     }
+}
+
+extension InstanceDescription {
+    fileprivate var isForProcessing: Bool { presentationIntentType == "FOR PROCESSING" }
 }

@@ -3,7 +3,7 @@ import RaDialogPipeline
 import ReportModel
 
 struct ModelCommands: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "model", abstract: "Model bundles.", subcommands: [Verify.self, Import.self])
+    static let configuration = CommandConfiguration(commandName: "model", abstract: "Model bundles.", subcommands: [Verify.self, Import.self, Evaluate.self])
 
     struct Verify: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Checks every byte of a bundle against its manifest, and loads it.")

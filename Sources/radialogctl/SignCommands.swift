@@ -8,7 +8,8 @@ import WorklistDaemon
 struct SignCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sign", abstract: "Signs a study's report as a named human; of a signed report, makes a correction.",
-        discussion: "Without --text-file the text is signed as it is now. On a terminal it is shown before the password is asked.")
+        discussion: "Without --text-file the text is signed as it is now. On a terminal it is shown before the password is asked, and "
+            + "with it the flags of a draft: where the machine's text and the classifier's scores disagree. With --password-stdin only their number is shown.")
 
     @OptionGroup var common: CommonOptions
     @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
@@ -23,11 +24,13 @@ struct SignCommand: ParsableCommand {
         let configuration = try common.configuration()
         let queue = try common.queue(configuration)
         let uid = try queue.studyInstanceUID(for: study)
-        guard let report = try queue.study(uid).report else {
+        let shown = try queue.study(uid)
+        guard let report = shown.report else {
             throw Failure("study \(uid) has no draft to sign: radialogctl study show \(uid)", Status.conflict)
         }
         let text = try textFile.map(Self.read)
         if !passwordStdin { Output.error("\(text ?? report.text)\n") }
+        if report.status == .preliminary, let draft = shown.draft { showFlags(of: draft, study: uid) }
         let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user) to sign this text: ")
         let signer = try queue.authenticate(user: user, password: password)
         let version = try queue.sign(
@@ -35,6 +38,15 @@ struct SignCommand: ParsableCommand {
             expectedVersion: expectVersion ?? report.version, destinations: configuration.destinations.rules)
         let signed = try queue.outgoingReport(study: uid, version: .number(version))
         Output.print("signed by \(signer.personName) (\(user)): version \(version), \(signed.status.rawValue), SHA-256 \(signed.signature?.textSHA256 ?? "")")
+    }
+
+    /// Before the signature, and about the machine's text, whatever text is signed. A program that gives the password has no
+    /// terminal to read them on: it is told where they are.
+    private func showFlags(of draft: DraftReport, study uid: String) {
+        guard let flags = draft.flags, !flags.isEmpty else { return }
+        let note = "flags on the draft: \(flags.summary)"
+        if passwordStdin { return Output.error("\(note): radialogctl study show \(uid)") }
+        Output.error("\(note)\n" + flags.map { "  - \($0)\n" }.joined())
     }
 
     /// Line ends of any platform become LF; a final one is not part of the text.

@@ -20,15 +20,16 @@ struct StudyCommands: ParsableCommand {
             Output.print(
                 table: studies.map {
                     [$0.accessionNumber, $0.state.rawValue, $0.noDraftReason?.rawValue ?? "", $0.report?.signedBy ?? "",
-                     $0.receivedAt.formatted(.iso8601), $0.studyInstanceUID]
-                }, header: ["ACCESSION", "STATE", "NO DRAFT BECAUSE", "SIGNED BY", "RECEIVED", "STUDY INSTANCE UID"])
+                     $0.draft?.flags.map { String($0.count) } ?? "", $0.receivedAt.formatted(.iso8601), $0.studyInstanceUID]
+                }, header: ["ACCESSION", "STATE", "NO DRAFT BECAUSE", "SIGNED BY", "FLAGS", "RECEIVED", "STUDY INSTANCE UID"])
         }
     }
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows one study with its draft and report.",
-            discussion: "With --user the draft counts as opened by that person: a late image no longer takes its place.")
+            discussion: "With --user the draft counts as opened by that person: a late image no longer takes its place. "
+                + "Flags say where the machine's text and the classifier's scores disagree; none is no proof that the text is right.")
         @OptionGroup var common: CommonOptions
         @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
         @Option(help: ArgumentHelp("Who looks.", valueName: "U")) var user: String?
@@ -56,10 +57,12 @@ struct StudyCommands: ParsableCommand {
             if study.lateInstances > 0 { Output.print("LATE       \(study.lateInstances) object(s) came after the draft") }
             if let draft = study.draft {
                 let origin = draft.provenance
-                Output.print("Draft      by \(origin.bundleName) \(origin.bundleVersion), image \(origin.selectionReason ?? "")")
+                Output.print("Draft      by \(origin.bundleName) \(origin.bundleVersion), \(origin.imageText)")
                 for finding in draft.findings where finding.isPositive {
                     Output.print("Score      \(finding.label.rawValue) \(String(format: "%.2f", finding.score)) (a model's score, not a fact)")
                 }
+                Output.print("Flags      \(draft.flagSummary)")
+                for flag in draft.flags ?? [] { Output.print("           \(flag)") }
             }
             guard let report = study.report else { return }
             if let name = report.signedBy {
@@ -108,6 +111,7 @@ struct StudyDocument: Encodable {
         var text: String
         var findings: [Finding]
         var prompt_findings: String
+        @Explicit var flags: [DraftFlag]?
         var bundle: Bundle
         var provenance: DraftProvenance
     }
@@ -136,7 +140,7 @@ struct StudyDocument: Encodable {
         received_at = study.receivedAt
         draft = study.draft.map {
             Draft(
-                text: $0.text, findings: $0.findings, prompt_findings: $0.promptFindings,
+                text: $0.text, findings: $0.findings, prompt_findings: $0.promptFindings, flags: .init(wrappedValue: $0.flags),
                 bundle: .init(
                     name: $0.provenance.bundleName, version: $0.provenance.bundleVersion, kind: $0.provenance.bundleKind,
                     sha256: $0.provenance.bundleSHA256), provenance: $0.provenance)

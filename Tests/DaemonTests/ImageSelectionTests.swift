@@ -1,3 +1,4 @@
+import Foundation
 import ReportModel
 import Testing
 import WorklistDaemon
@@ -16,7 +17,7 @@ import WorklistDaemon
 
     private func choose(_ images: InstanceDescription..., study: StudyDescription = StudyDescription()) -> String {
         switch ImageSelection.choose(from: images, study: study) {
-        case .image(let index, _): images[index].sopInstanceUID
+        case .image(let index, _, _): images[index].sopInstanceUID
         case .none(let reason, _): reason.rawValue
         }
     }
@@ -87,5 +88,72 @@ import WorklistDaemon
     @Test func `a CT or an empty study is no radiograph`() {
         #expect(choose(image("1") { $0.modality = "CT" }) == "unsupported-image-kind")
         #expect(choose() == "unsupported-image-kind")
+    }
+
+    // MARK: - What the draft says of the choice
+
+    private func choice(_ images: [InstanceDescription], undecodable: Set<Int> = []) throws -> ImageChoice {
+        let selection = ImageSelection.choose(from: images, study: StudyDescription(), undecodable: undecodable)
+        guard case .image(_, _, let choice) = selection else { throw Unchosen(selection: selection) }
+        return choice
+    }
+
+    private struct Unchosen: Error { var selection: ImageSelection }
+
+    @Test func `every image that was not used has its reason`() throws {
+        let pa = image("5") { $0.viewPosition = "PA" }
+        let all: [(InstanceDescription, ImageChoice.Reason?)] = [
+            (image("1") { $0.modality = "CT" }, .unsupportedImageKind),
+            (image("2") { $0.patientSpeciesDescription = "Canine species" }, .notHuman),
+            (image("3") { $0.bodyPartExamined = "HAND" }, .notAChestFilm),
+            (image("4") { $0.viewPosition = "LL" }, .notFrontal),
+            (pa, nil),
+            (image("6") { $0.viewPosition = "AP" }, .viewGoesAfter),
+            (image("7") { $0.viewPosition = "PA"; $0.presentationIntentType = "FOR PROCESSING" }, .forProcessing),
+            (image("8") { $0.viewPosition = "PA"; $0.rows = 1000 }, .smallerMatrix),
+            (image("9") { $0.viewPosition = "PA" }, .laterUID),
+        ]
+        let choice = try choice(all.map(\.0))
+        #expect(choice.imageCount == 9 && choice.used.number == 5 && choice.used.sopInstanceUID == "5" && choice.used.notUsedBecause == nil)
+        #expect(choice.notUsed.map(\.number) == [1, 2, 3, 4, 6, 7, 8, 9])
+        #expect(choice.notUsed.map(\.notUsedBecause) == all.map(\.1).filter { $0 != nil })
+    }
+
+    @Test func `an earlier exposure says so, and one that cannot be decoded keeps its number`() throws {
+        let early = image("1") { $0.viewPosition = "PA"; $0.acquisitionDateTime = "20260101080000" }
+        let late = image("2") { $0.viewPosition = "PA"; $0.acquisitionDateTime = "20260101090000" }
+        #expect(try choice([early, late]).notUsed.map(\.notUsedBecause) == [.earlier])
+        let rest = try choice([early, late], undecodable: [1])
+        #expect(rest.used.number == 1 && rest.imageCount == 2 && rest.notUsed.map(\.notUsedBecause) == [.undecodable] && rest.notUsed[0].number == 2)
+    }
+
+    @Test func `the choice is told in codes, with the attribute that told the view`() throws {
+        let lateral = image("1") { $0.viewPosition = "LL" }
+        let pa = image("2") { $0.viewPosition = "PA" }
+        let ap = image("3") { $0.viewCode = Code(value: "399348003", scheme: "SCT", meaning: "antero-posterior") }
+        let unstated = image("4")
+        #expect(
+            try "\(choice([lateral, pa, ap, unstated]))"
+                == "image 2 of 4 used: PA (ViewPosition); not used: 1 lateral (ViewPosition), 3 AP (ViewCodeSequence): view-goes-after, 4 view not stated: view-goes-after")
+        #expect(try "\(choice([pa]))" == "image 1 of 1 used: PA (ViewPosition)")
+        #expect(try "\(choice([unstated]))" == "image 1 of 1 used: view not stated")
+    }
+
+    @Test(arguments: [
+        ("LL", "", "", "lateral"), ("RLD", "", "", "not-frontal"), ("", "399173006", "", "lateral"), ("", "399059000", "", "not-frontal"), ("", "", "A\\F", "lateral"), ("", "", "AL\\F", "not-frontal"),
+    ])
+    func `a lateral is told from other views`(position: String, code: String, orientation: String, view: String) throws {
+        let other = image("2") {
+            $0.viewPosition = position
+            $0.viewCode = code.isEmpty ? nil : Code(value: code, scheme: "SCT", meaning: "")
+            $0.patientOrientation = orientation
+        }
+        #expect(try choice([image("1"), other]).notUsed.first?.view.rawValue == view)
+    }
+
+    @Test func `what a modality wrote as free text does not stand in the choice`() throws {
+        let named = image("1") { $0.seriesDescription = "MUSTER ERIKA CHEST LAT"; $0.protocolName = "MUSTER" }
+        let text = try String(decoding: JSONEncoder().encode(choice([named, image("2")])), as: UTF8.self)
+        #expect(!text.contains("MUSTER") && text.contains("SeriesDescription") && text.contains("\"not_used_because\":\"not-frontal\""))
     }
 }

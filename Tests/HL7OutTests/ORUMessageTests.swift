@@ -35,6 +35,27 @@ struct ORUMessageTests {
         #expect(try Sample.lines(Sample.report(.corrected))[3].contains("||RAD|C|||||||anna&Reader"))
     }
 
+    @Test func `a draft's flags are counted in a note behind its text, and quoted nowhere`() throws {
+        for kind in [BundleKind.clinical, .demo] {
+            let lines = try Sample.lines(Sample.report(kind: kind) { $0.flags = Sample.flags })
+            #expect(lines.count == 11)
+            let mark = kind == .demo ? "[\(MachineText.demonstrationMark)] " : ""
+            #expect(lines[8] == "NTE|1|L|\(mark)Automated consistency check of this draft, flags: 3 (2 omissions, 1 comparison without an earlier image)")
+            #expect(lines[7].hasPrefix("OBX|4|TX|") && lines[9].hasPrefix("OBX|5|NM|") && lines[10].hasPrefix("OBX|6|NM|"))
+        }
+    }
+
+    @Test func `no note says that there are no flags, and none stands in a signed report`() throws {
+        for flags in [nil, [DraftFlag]()] {
+            let message = try Sample.lines(Sample.report { $0.flags = flags })
+            #expect(message == (try Sample.lines(Sample.report())))
+        }
+        for status in [ReportStatus.final, .corrected] {
+            let message = try Sample.lines(Sample.report(status) { $0.flags = Sample.flags })
+            #expect(message == (try Sample.lines(Sample.report(status))))
+        }
+    }
+
     @Test func `nobody answers for a draft: no signer in any field`() throws {
         for line in try Sample.lines(Sample.report()) { #expect(!line.contains("Reader")) }
     }
@@ -220,6 +241,8 @@ struct ORUMessageTests {
                     for kind in [BundleKind.clinical, .demo] {
                         let report = Sample.report(status, kind: kind, text: "Heart & lungs ÄÖÜ: a|b ^ c ~ d \\ e.\n\nNo effusion.") {
                             $0.study.patient.patientName = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+                            // With and without the note: a signed version never has one, whatever it is given.
+                            $0.flags = kind == .demo ? Sample.flags : nil
                         }
                         let profile = Sample.profile {
                             $0.version = version

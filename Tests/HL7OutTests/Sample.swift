@@ -8,6 +8,12 @@ enum Sample {
     static let bundleSHA256 = String(repeating: "ab", count: 32)
     static let clinicalText = "The heart is normal in size.\nNo pleural effusion or pneumothorax."
 
+    static let flags = [
+        DraftFlag(kind: .omission, label: .pleuralEffusion, textState: .blank, score: 0.75, threshold: 0.5),
+        DraftFlag(kind: .omission, label: .edema, textState: .blank, score: 0.625, threshold: 0.5),
+        DraftFlag(kind: .comparisonWithoutPrior, sentence: "Unchanged | heart.", phrase: "Unchanged"),
+    ]
+
     static func report(
         _ status: ReportStatus = .preliminary, kind: BundleKind = .clinical, text: String = clinicalText, images: Int = 2,
         change: (inout OutgoingReport) -> Void = { _ in }

@@ -11,7 +11,7 @@ import Testing
         #expect(try scratch.queue.writerPragma("foreign_keys") == "1")
         #expect(try scratch.queue.writerPragma("mmap_size") == "0")
         #expect(try scratch.queue.writerPragma("recursive_triggers") == "1")
-        #expect(try scratch.queue.writerPragma("user_version") == "1")
+        #expect(try scratch.queue.writerPragma("user_version") == "2")
     }
 
     @Test func `the files are readable to their owner only`() throws {

@@ -10,7 +10,7 @@ package struct QFormer: Sendable {
     private let shape: BundleManifest.Alignment.QFormer
     private let imageNorm: LayerNorm
     private let queryNorm: LayerNorm
-    private let layers: [QFormerLayer]
+    private let layers: [BERTLayer]
     private let toLanguage: Linear
     /// Channels of an image token.
     private let input: Int
@@ -19,18 +19,21 @@ package struct QFormer: Sendable {
     ///   - input: channels of the encoder's projection.
     ///   - output: width of the language model.
     init(_ source: any TensorSource, input: Int, output: Int, _ shape: BundleManifest.Alignment.QFormer) throws {
-        guard shape.heads > 0, shape.hidden % shape.heads == 0, shape.crossAttentionEvery > 0 else {
-            throw PipelineError.inconsistent("alignment: \(shape.hidden) wide with \(shape.heads) heads")
+        guard shape.crossAttentionEvery > 0 else {
+            throw PipelineError.inconsistent("alignment: cross-attention in every \(shape.crossAttentionEvery)th layer")
         }
         self.shape = shape
         self.input = input
         queries = try source.floats("query_tokens", shape: [1, shape.queries, shape.hidden])
         imageNorm = try LayerNorm(source, "ln_vision", width: input, epsilon: shape.visionNormEpsilon)
         queryNorm = try LayerNorm(source, "Qformer.bert.embeddings.LayerNorm", width: shape.hidden, epsilon: shape.layerNormEpsilon)
+        let layerShape = BERTLayer.Shape(
+            hidden: shape.hidden, heads: shape.heads, feedForward: shape.feedForward, layerNormEpsilon: shape.layerNormEpsilon,
+            widen: "intermediate_query", narrow: "output_query")
         layers = try (0..<shape.layers).map { index in
-            try QFormerLayer(
-                source, "Qformer.bert.encoder.layer.\(index).", shape,
-                imageWidth: index % shape.crossAttentionEvery == 0 ? input : nil)
+            try BERTLayer(
+                source, "Qformer.bert.encoder.layer.\(index).", layerShape,
+                contextWidth: index % shape.crossAttentionEvery == 0 ? input : nil)
         }
         toLanguage = try Linear(source, "img_proj_layer", outputs: output, inputs: shape.hidden, hasBias: true)
     }
@@ -43,7 +46,7 @@ package struct QFormer: Sendable {
 
         let x = Activations(rows: shape.queries, columns: shape.hidden)
         queryNorm.apply(pool, into: x.pointer, from: queries.pointer, rows: shape.queries)
-        for layer in layers { layer.apply(pool, to: x, image: image) }
+        for layer in layers { layer.apply(pool, to: x, context: image) }
         return toLanguage(pool, x)  // [queries, output]
     }
 

@@ -9,6 +9,8 @@ public enum BundleError: Error, CustomStringConvertible {
     case wrongHash(path: String, found: String, expected: String)
     case badWeights(WeightsError)
     case badTokenizer(TokenizerError)
+    /// A sound bundle whose manifest has no `labeler`.
+    case noLabeler(directory: String)
 
     public var description: String {
         switch self {
@@ -28,6 +30,8 @@ public enum BundleError: Error, CustomStringConvertible {
             "\(path) has SHA-256 \(found), its manifest says \(expected): the file is damaged or altered; install the bundle again"
         case .badWeights(let error): error.description
         case .badTokenizer(let error): error.description
+        case .noLabeler(let directory):
+            "model bundle \(directory) has no report labeler: import it again with --chexbert and --chexbert-vocabulary"
         }
     }
 }

@@ -26,7 +26,9 @@ extension BundleManifest {
         vision = try Vision(keysOf: &root, prompts: &prompts)
         try prompts.finish()
         generation = try Generation(try root.object("generation"))
+        labeler = try Labeler(optional: try root.optionalObject("labeler"))
         files = try Self.files(try root.object("files"))
+        try labeler?.checkFiles(in: files)
         try root.finish()
         try checkTogether()
     }
@@ -137,7 +139,7 @@ extension BundleManifest.Vision {
 }
 
 extension ManifestObject {
-    fileprivate mutating func fileName(_ name: String) throws(ManifestProblem) -> String {
+    mutating func fileName(_ name: String) throws(ManifestProblem) -> String {
         let file = try string(name)
         try BundleManifest.checkFileName(file, key: key(name))
         return file
@@ -208,14 +210,7 @@ extension BundleManifest.Classifier {
         self.projection = projection
         pool = try object.integer("pool", in: 1...64)
         hidden = try object.integer("hidden", in: 1...65_536)
-        labels = []
-        for (index, value) in try object.array("labels", count: 1...FindingLabel.allCases.count).enumerated() {
-            guard case .string(let text) = value, let label = FindingLabel(rawValue: text) else {
-                throw object.problem("labels[\(index)]", "is not one of CheXpert's fourteen labels")
-            }
-            guard !labels.contains(label) else { throw object.problem("labels[\(index)]", "\"\(text)\" stands twice") }
-            labels.append(label)
-        }
+        labels = try object.labels("labels", count: 1...FindingLabel.allCases.count)
         thresholds = []
         for (index, value) in try object.array("thresholds", count: labels.count...labels.count).enumerated() {
             thresholds.append(try ManifestObject.number(value, in: 0...1, key: object.key("thresholds[\(index)]")))

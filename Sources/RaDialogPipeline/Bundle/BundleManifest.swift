@@ -15,6 +15,8 @@ public struct BundleManifest: Sendable, Equatable {
     public var tokenizer: Tokenizer
     public var prompts: Prompts
     public var generation: Generation
+    /// nil where the bundle has none.
+    public var labeler: Labeler?
     /// Every file of the folder except manifest.json.
     public var files: [String: File]
 

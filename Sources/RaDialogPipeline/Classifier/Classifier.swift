@@ -7,10 +7,17 @@ package import ReportModel
 
 /// What the classifier says of one film.
 package struct Classification: Sendable {
-    /// One per label of the manifest, in its order; positive ones with their activation map.
+    /// One per label of the manifest, in its order; those asked for with their activation map.
     package var findings: [Finding]
     /// As the prompt names them.
     package var promptFindings: String
+}
+
+/// Which labels get an activation map.
+public enum ActivationMapSelection: Sendable {
+    /// Those above their threshold.
+    case positive
+    case all
 }
 
 package struct Classifier: Sendable {
@@ -53,9 +60,11 @@ package struct Classifier: Sendable {
         secondRows = try source.floats("fc2.weight", shape: [manifest.labels.count, manifest.hidden])
     }
 
-    /// - Parameter plane: `[side, side]`, 0...1.
+    /// - Parameters:
+    ///   - plane: `[side, side]`, 0...1.
+    ///   - maps: which labels get an activation map; one costs a product with `fc1` and a pass over the patches.
     package func callAsFunction(
-        _ pool: KernelPool, plane: [Float], side: Int, check: () throws -> Void = {}
+        _ pool: KernelPool, plane: [Float], side: Int, maps: ActivationMapSelection = .positive, check: () throws -> Void = {}
     ) throws -> Classification {
         let pass = try forward(pool, plane: plane, side: side, check: check)
         guard pass.logits.isFinite else { throw PipelineError.notFinite(stage: "classifier") }
@@ -65,7 +74,7 @@ package struct Classifier: Sendable {
             let isPositive = score > manifest.thresholds[index]
             return Finding(
                 label: manifest.labels[index], score: score, threshold: manifest.thresholds[index], isPositive: isPositive,
-                activationMap: isPositive ? activationMap(pool, label: index, pass) : nil)
+                activationMap: isPositive || maps == .all ? activationMap(pool, label: index, pass) : nil)
         }
         return Classification(findings: findings, promptFindings: Self.promptFindings(findings))
     }

@@ -31,6 +31,9 @@ package final class LanguageModel: Sendable {
     /// Rows that go through the layers together: bounds the working memory, and never shows in a result.
     private static let chunk = 512
 
+    /// Logits that are held at once where those of every row are wanted: 16 MB.
+    private static let logitFloats = 1 << 22
+
     package init(_ source: any TensorSource, _ manifest: BundleManifest.LanguageModel) throws {
         self.manifest = manifest
         let hidden = manifest.hidden
@@ -96,6 +99,30 @@ package final class LanguageModel: Sendable {
     package func read(
         _ pool: KernelPool, _ rows: Activations, cache: KeyValueCache, check: () throws -> Void = {}
     ) throws -> Activations {
+        try advance(pool, rows, cache: cache, check: check)
+        return logits(pool, rows, rows.rows - 1..<rows.rows)
+    }
+
+    /// Reads `rows` as `read` does, and gives the logits of what follows each of them from row `first` on, a few rows at a time.
+    ///
+    /// - Parameters:
+    ///   - rows: `[count, hidden]`, at least one; overwritten.
+    ///   - body: gets the number of a row and the logits `[some, vocabulary]` of it and the rows behind it; they may be overwritten.
+    package func readEvery(
+        _ pool: KernelPool, _ rows: Activations, from first: Int = 0, cache: KeyValueCache, check: () throws -> Void = {},
+        _ body: (Int, Activations) throws -> Void
+    ) throws {
+        precondition(first >= 0, "rows are counted from zero")
+        try advance(pool, rows, cache: cache, check: check)
+        let step = max(1, Self.logitFloats / manifest.vocabulary)
+        for row in stride(from: first, to: rows.rows, by: step) {
+            try check()
+            try body(row, logits(pool, rows, row..<min(row + step, rows.rows)))
+        }
+    }
+
+    /// Runs `rows` through the layers behind what `cache` holds, in place.
+    private func advance(_ pool: KernelPool, _ rows: Activations, cache: KeyValueCache, check: () throws -> Void) throws {
         precondition(rows.rows > 0 && rows.columns == manifest.hidden, "rows of embeddings are read")
         let start = cache.length
         guard start + rows.rows <= manifest.context else {
@@ -112,10 +139,15 @@ package final class LanguageModel: Sendable {
             cache.length = start
             throw error
         }
-        let last = Activations(rows: 1, columns: manifest.hidden)
+    }
+
+    /// `rows`: what came out of the last layer.
+    private func logits(_ pool: KernelPool, _ rows: Activations, _ range: Range<Int>) -> Activations {
+        let normed = Activations(rows: range.count, columns: manifest.hidden)
         ck_rms_norm(
-            pool.handle, last.pointer, rows.row(rows.rows - 1), 1, manifest.hidden, finalNorm.pointer, Float(manifest.rmsNormEpsilon))
-        return head(pool, last)
+            pool.handle, normed.pointer, rows.row(range.lowerBound), range.count, manifest.hidden, finalNorm.pointer,
+            Float(manifest.rmsNormEpsilon))
+        return head(pool, normed)
     }
 
     /// `x`: [count, hidden], in place. Keys and values are written behind the cache's length.

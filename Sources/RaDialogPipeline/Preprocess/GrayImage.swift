@@ -17,14 +17,20 @@ package struct GrayImage: Sendable, Equatable {
     /// would grow to gigabytes.
     static let maximumAspectRatio = 16
 
-    /// As torchvision's `Resize(shorterSide)` on a Pillow image: bilinear with antialiasing; the longer side is truncated.
+    /// As torchvision's `Resize(shorterSide)` on a Pillow image: bilinear with antialiasing.
     package func resized(shorterSide: Int) throws(PreprocessError) -> GrayImage {
         let shorter = min(rows, columns), longer = max(rows, columns)
         guard shorter > 0, longer <= shorter * Self.maximumAspectRatio else {
             throw .noImageContent(reason: "\(columns) x \(rows) pixels are a strip, not a film")
         }
-        let newLonger = shorterSide * longer / shorter
-        return try resized(rows: rows <= columns ? shorterSide : newLonger, columns: rows <= columns ? newLonger : shorterSide)
+        let size = Self.resizedSize(rows: rows, columns: columns, shorterSide: shorterSide)
+        return try resized(rows: size.rows, columns: size.columns)
+    }
+
+    /// What `resized(shorterSide:)` makes of a picture's size: the longer side is truncated.
+    static func resizedSize(rows: Int, columns: Int, shorterSide: Int) -> (rows: Int, columns: Int) {
+        let longer = shorterSide * max(rows, columns) / min(rows, columns)
+        return rows <= columns ? (shorterSide, longer) : (longer, shorterSide)
     }
 
     /// As Pillow's `resize((columns, rows), BILINEAR)`.
@@ -55,7 +61,7 @@ package struct GrayImage: Sendable, Equatable {
     }
 
     /// Where the crop starts (negative: pixels of padding), and how many pixels of the picture it holds.
-    private static func cropOffset(length: Int, side: Int) -> (offset: Int, count: Int) {
+    static func cropOffset(length: Int, side: Int) -> (offset: Int, count: Int) {
         guard length > side else { return (-((side - length) / 2), length) }
         return (Int((Double(length - side) / 2).rounded(.toNearestOrEven)), side)
     }

@@ -32,6 +32,8 @@ enum ReportJSON {
         var key_image: String
         var images: [String]
         var findings: [Finding]
+        /// Of a preliminary version that was compared with its findings.
+        var flags: [DraftFlag]?
         var provenance: DraftProvenance
 
         init(_ report: OutgoingReport) {
@@ -56,6 +58,7 @@ enum ReportJSON {
             key_image = report.keyImage.sopInstanceUID
             images = report.images.map(\.sopInstanceUID)
             findings = report.findings
+            flags = report.flags
             provenance = report.provenance
         }
     }

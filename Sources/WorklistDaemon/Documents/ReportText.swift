@@ -31,8 +31,13 @@ enum ReportText {
         } else {
             lines.append("Not signed. Model scores, not facts: " + report.findings.filter(\.isPositive)
                 .map { "\($0.label.rawValue) \(String(format: "%.2f", $0.score))" }.joined(separator: ", "))
+            if let flags = report.flags {
+                lines.append("Automated consistency check, flags: \(flags.summary)")
+                lines += flags.map { "  - \($0)" }
+            }
         }
         let origin = report.provenance
+        if let choice = origin.imageChoice { lines.append("\(choice)") }
         lines.append("Draft by \(origin.bundleName) \(origin.bundleVersion) (\(origin.bundleSHA256.prefix(16))), \(Build.productName) \(origin.build)")
         return lines.joined(separator: "\n") + "\n"
     }

@@ -63,7 +63,7 @@ struct Drafter: Sendable {
             let booked = try queue.finish(job, draft: draft, keyImage: keyImage.sopInstanceUID, destinations: destinations)
             let timings = draft.provenance.timings
             log.info("drafted", metadata: [
-                "outcome": "\(booked)", "tokens": "\(draft.provenance.generatedTokens)",
+                "outcome": "\(booked)", "tokens": "\(draft.provenance.generatedTokens)", "flags": "\(draft.flags?.count ?? 0)",
                 "seconds": "\(timings.decode + timings.preprocess + timings.classify + timings.encode + timings.prefill + timings.generate)",
             ])
             delivererSignals.forEach { $0.wake() }

@@ -90,6 +90,14 @@ def test_python_hl7_reads_what_was_meant(path):
     for score in scores:
         assert "Model score, not a finding" in str(score[3]) and 0 <= float(str(score[5])) <= 1
         assert kind != "demo" or DEMONSTRATION in str(score[3])
+    # The samples of the demonstration bundle have flags: a draft counts them in one note behind its text, a signed report never.
+    notes = [s for s in message if str(s[0]) == "NTE"]
+    assert len(notes) == (1 if kind == "demo" and status == "preliminary" else 0)
+    for note in notes:
+        assert str(note[2]) == "L" and "flags: 3 (" in str(note[3]) and DEMONSTRATION in str(note[3]) and "Unchanged" not in str(note[3])
+        before = [str(s[0]) for s in message].index("NTE") - 1
+        assert str(message[before][3]) == "59776-5^Procedure Findings^LN"
+
     model = "radialog-demo" if kind == "demo" else "radialog-clinical"
     for observation in findings + scores:
         assert str(observation[17]).startswith(f"{model} 1.2.0^") and "ab" * 32 in str(observation[17])

@@ -1,36 +1,3 @@
-public import ReportModel
-
-/// What a text says of one of the fourteen labels.
-public enum LabelState: String, Sendable, Codable, CaseIterable {
-    /// The text states it.
-    case positive
-    /// The text denies it.
-    case negative
-    /// The text weighs it: "may represent", "cannot be excluded".
-    case uncertain
-    /// The text does not speak of it.
-    case blank
-}
-
-/// A stretch of the labelled text, in UTF-8 bytes from its start. Both ends lie between characters.
-public struct TextRange: Sendable, Codable, Equatable, Hashable {
-    public var start: Int
-    /// First byte behind the stretch.
-    public var end: Int
-
-    public init(start: Int, end: Int) {
-        self.start = start
-        self.end = end
-    }
-
-    /// The stretch of `text`, which must be the text that was labelled; empty where the range does not fit it.
-    public func slice(of text: String) -> String {
-        let bytes = text.utf8
-        guard start >= 0, end >= start, end <= bytes.count else { return "" }
-        return String(decoding: bytes.dropFirst(start).prefix(end - start), as: UTF8.self)
-    }
-}
-
 /// One place where the text speaks of something a label, or "No Finding", depends on.
 public struct Mention: Sendable, Codable, Equatable {
     public enum Subject: String, Sendable, Codable {
@@ -90,7 +57,17 @@ public struct ComparisonStatement: Sendable, Codable, Equatable {
     }
 }
 
-/// A report text after labelling: the fourteen labels and the places they come from.
+/// Text to the fourteen labels: the rules of ReportLabeler, or a model (CheXbert) that a bundle brings.
+public protocol TextLabeler: Sendable {
+    /// As it stands in a draft's provenance: what labelled, and in which version.
+    var name: String { get }
+
+    /// - Parameter text: a findings section or a whole report, without machine marks.
+    func label(_ text: String) throws -> LabeledReport
+}
+
+/// A report text after labelling: the fourteen labels and the places they come from. A labeler that reads the report as a whole
+/// fills the labels alone; one that reads sentence by sentence adds a mention for each sentence and state.
 public struct LabeledReport: Sendable, Codable, Equatable {
     public struct Entry: Sendable, Codable, Equatable {
         public var label: FindingLabel
@@ -115,6 +92,13 @@ public struct LabeledReport: Sendable, Codable, Equatable {
         self.mentions = mentions
         self.comparisons = comparisons
         self.isTruncated = isTruncated
+    }
+
+    /// Of a labeler that says nothing of places.
+    ///
+    /// - Parameter states: a label that is missing is blank.
+    public init(states: [FindingLabel: LabelState]) {
+        self.init(labels: FindingLabel.allCases.map { Entry(label: $0, state: states[$0] ?? .blank) }, mentions: [], comparisons: [], isTruncated: false)
     }
 
     public subscript(label: FindingLabel) -> LabelState {
