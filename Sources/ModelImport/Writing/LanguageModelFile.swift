@@ -9,22 +9,11 @@ struct LanguageModelFile {
     /// Floats of one block of rows.
     private static let blockFloats = 1 << 22
 
-    /// Norms stay exact. The head decides between tokens that are close: eight bits where the rest has four.
-    private func type(of tensor: LlamaConfiguration.Tensor) -> BlockType {
-        if tensor.shape.count == 1 { return .f32 }
-        if tensor.name == LlamaConfiguration.head, type == .q4_0 || type == .q4_K { return .q8_0 }
-        return type
-    }
-
     /// - Parameter advance: gets the floats of every block that is written.
     func write(_ descriptor: Int32, _ path: String, name: String, advance: (Int) throws -> Void) throws {
         let tensors = try weights.tensors.map { tensor in
             guard let stored = GGUFNames.gguf(tensor.name) else { throw ImportError.missingTensor(path: path, name: tensor.name) }
-            let type = type(of: tensor)
-            if let columns = tensor.shape.last, columns % type.blockElements != 0 {
-                throw ImportError.unsupported(
-                    path: weights.path, reason: "\(tensor.name) has rows of \(columns), which are not whole blocks of \(type) (\(type.blockElements)): use q8_0 or f16")
-            }
+            let type = StoredType.of(stored, shape: tensor.shape, wanted: type, tiedEmbeddings: weights.configuration.tiedEmbeddings)
             return GGUFWriter.Tensor(name: stored, type: type, shape: tensor.shape)
         }
         do {
