@@ -6,7 +6,7 @@
     <type>.blocks   random and extreme blocks (2 rows of 512 numbers)
     <type>.floats   what gguf's numpy dequantiser makes of them, f32
     source.floats   4 rows of 512 numbers: bell-shaped, heavy-tailed, one-sided, and zeros, constants and tiny numbers
-    <type>.quantised  source.floats as gguf's numpy quantiser writes them (F16, BF16, Q8_0, Q4_0)
+    <type>.quantised  source.floats as gguf's numpy quantiser writes them (F16, BF16, Q8_0, Q5_0, Q4_0)
     Q4_K.quantised  the same by ggml's C reference, which the package lacks; only where RADIALOG_GGML names a libggml-base.so
     sample.gguf     a small file with metadata of all types, written by gguf's writer
 """
@@ -44,7 +44,7 @@ source[3, 128:160] = np.arange(-16, 16) / 8  # halves between levels
 source[3, 160:192] = 60000 * np.sin(np.arange(32))
 source[3, 192:] = random.standard_normal(COLUMNS - 192) * 1e-3
 (target / "source.floats").write_bytes(source.astype("<f4").tobytes())
-for kind in (T.F16, T.BF16, T.Q8_0, T.Q4_0):
+for kind in (T.F16, T.BF16, T.Q8_0, T.Q5_0, T.Q4_0):
     (target / f"{kind.name}.quantised").write_bytes(quants.quantize(source, kind).tobytes())
 if library := os.environ.get("RADIALOG_GGML"):
     packed = ctypes.create_string_buffer(4 * COLUMNS // 256 * 144)

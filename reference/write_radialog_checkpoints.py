@@ -1,16 +1,17 @@
 """Random weights in the layouts that RaDialog's users download (model.md section 7): what `radialogctl model import` is tested and timed with.
 
-    python reference/write_radialog_checkpoints.py DIR --generation v1|v2 [--size tiny|full] [--seed N] [--expected]
+    python reference/write_radialog_checkpoints.py DIR --generation v1|v2 [--size tiny|full] [--layers N] [--hidden N] [--seed N] [--expected]
 
     DIR/base                                        config.json, tokenizer.model, shards with their index: PyTorch's for v2, safetensors for v1
     DIR/adapter                                     adapter_config.json, adapter_model.bin; v2: non_lora_trainables.bin
     DIR/biovil_t_image_model_proj_size_128.pt
     DIR/ChexpertClassifier.ckpt                     as Lightning writes it
     DIR/checkpoint_4.pth                            v1
-    DIR/expected                                    --expected, tiny only: what PyTorch makes of these files
+    DIR/expected                                    --expected: what PyTorch makes of these files; the merged model has to fit in memory
 
 `full` has the dimensions of the published models; its base is written shard by shard, and no more than one shard is in memory. Every tensor is drawn
-from the seed and its own name. Variances are kept from layer to layer, so that activations stay near one; the head's rows of control and byte pieces are
+from the seed and its own name. --layers and --hidden change the language model alone: `full` with 2 layers is the full width, `tiny` with 32 the full
+depth, and `tiny` with 256 has rows that q4_k can take. Variances are kept from layer to layer, so that activations stay near one; the head's rows of control and byte pieces are
 zero, so that greedy text is made of words and never ends by itself.
 """
 import argparse
@@ -40,7 +41,7 @@ LINEARS = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_att
 class Sizes:
     """Every dimension of both networks and the language model."""
 
-    def __init__(self, generation, size):
+    def __init__(self, generation, size, layers=None, hidden=None):
         full = size == "full"
         v1 = generation == "v1"
         self.generation, self.full = generation, full
@@ -52,6 +53,10 @@ class Sizes:
         self.queries, self.q_width, self.q_layers, self.q_feed_forward = (32, 768, 12, 3072) if full else (32, 128, 4, 256)
         self.words = 30523 if full else 50  # of the Q-Former's unused text path
         self.layers, self.hidden, self.heads, self.feed_forward = (32, 4096, 32, 11008) if full else (2, 128, 2, 256)
+        self.layers = layers or self.layers
+        if hidden:
+            head = self.hidden // self.heads
+            self.feed_forward, self.heads, self.hidden = self.feed_forward * hidden // self.hidden, hidden // head, hidden
         self.context = 2048 if v1 or not full else 4096
         self.epsilon = 1e-6 if v1 else 1e-5
         self.rank, self.alpha = (8, 16) if v1 else (128, 256) if full else (16, 32)
@@ -443,12 +448,14 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--generation", choices=["v1", "v2"], required=True)
     parser.add_argument("--size", choices=["tiny", "full"], default="tiny")
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--hidden", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--expected", action="store_true")
     options = parser.parse_args()
-    if options.expected and options.size == "full":
-        parser.error("--expected needs the merged model in memory: tiny only")
-    folder, sizes = options.folder, Sizes(options.generation, options.size)
+    if options.expected and options.size == "full" and (options.layers or 32) > 4:
+        parser.error("--expected needs the merged model in memory, in double precision one tensor at a time: at full width give --layers 2")
+    folder, sizes = options.folder, Sizes(options.generation, options.size, options.layers, options.hidden)
     draw = Draw(options.seed, on_grid=not sizes.full)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -21,6 +21,7 @@ only() {
 only CDCMTK DICOM radialog-decode
 only CKernels RaDialogPipeline
 only CJPEG RaDialogPipeline
+only CPNG RaDialogPipeline
 only GRDB ReportQueue
 only TOMLKit Configuration
 only ServiceLifecycle WorklistDaemon radialogd

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-run_packages=(make g++ jq libdcmtk-dev dcmtk libjpeg-dev libsqlite3-dev libopenblas-dev libopenjp2-7-dev zlib1g-dev libxml2-dev)
+run_packages=(make g++ jq libdcmtk-dev dcmtk libjpeg-dev libpng-dev libsqlite3-dev libopenblas-dev libopenjp2-7-dev zlib1g-dev libxml2-dev)
 test_packages=(dicom3tools orthanc sqlite3 procps python3-venv python3-pip)
 
 case "${1:-run}" in

@@ -36,7 +36,9 @@ size_t ck_block_row_bytes(ck_block_type type, size_t columns) {
 
 bool ck_block_can_quantize(ck_block_type type) {
     switch (type) {
-    case CK_BLOCK_F32: case CK_BLOCK_F16: case CK_BLOCK_BF16: case CK_BLOCK_Q8_0: case CK_BLOCK_Q4_0: case CK_BLOCK_Q4_K: return true;
+    case CK_BLOCK_F32: case CK_BLOCK_F16: case CK_BLOCK_BF16: case CK_BLOCK_Q8_0: case CK_BLOCK_Q4_0:
+    case CK_BLOCK_Q5_0: case CK_BLOCK_Q4_K:
+        return true;
     default: return false;
     }
 }

@@ -91,6 +91,31 @@ static bool quantize_q4_0(uint8_t *target, const float *source) {
     return true;
 }
 
+/// The same with a fifth bit: the largest becomes -16.
+static bool quantize_q5_0(uint8_t *target, const float *source) {
+    float largest = 0, signed_largest = 0;
+    for (size_t i = 0; i < 32; i++) {
+        if (fabsf(source[i]) > largest) {
+            largest = fabsf(source[i]);
+            signed_largest = source[i];
+        }
+    }
+    float scale = signed_largest / -16, inverse = scale != 0 ? 1 / scale : 0;
+    if (!store_scale(target, scale)) return false;
+    if (!isfinite(inverse)) inverse = 0;
+    uint32_t levels[32], high = 0;
+    for (size_t i = 0; i < 32; i++) {
+        float shifted = source[i] * inverse;
+        shifted += 16.5f;
+        int32_t level = (int32_t)shifted;
+        levels[i] = (uint32_t)(level < 31 ? level : 31);
+        high |= levels[i] >> 4 << i;
+    }
+    for (size_t i = 0; i < 4; i++) target[2 + i] = (uint8_t)(high >> 8 * i);
+    for (size_t i = 0; i < 16; i++) target[6 + i] = (uint8_t)((levels[i] & 15) | (levels[i + 16] & 15) << 4);
+    return true;
+}
+
 typedef struct {
     const ck_block_kernels *kernels;
     ck_block_type type;
@@ -129,6 +154,9 @@ static bool quantize_row(const quantize_job *job, uint8_t *target, const float *
         return fits;
     case CK_BLOCK_Q4_0:
         for (size_t i = 0; i < job->columns; i += 32, target += 18) fits &= quantize_q4_0(target, source + i);
+        return fits;
+    case CK_BLOCK_Q5_0:
+        for (size_t i = 0; i < job->columns; i += 32, target += 22) fits &= quantize_q5_0(target, source + i);
         return fits;
     case CK_BLOCK_Q4_K:
         for (size_t i = 0; i < job->columns; i += 256, target += 144) fits &= job->kernels->quantize_q4_k(target, source + i);

@@ -90,8 +90,8 @@ public struct DraftComparison: Sendable {
                 !Self.kinds(of: label).contains(where: { [.positive, .uncertain].contains(report[$0]) }) {
                 return (.contradiction, mention)
             }
-            // Consolidation in the text speaks of the opacity too.
-            let isSpokenOf = Self.kinds(of: label).contains { [.positive, .uncertain].contains(report[$0]) }
+            // Consolidation in the text speaks of the opacity too, and of what a film shows of pneumonia.
+            let isSpokenOf = (Self.kinds(of: label) + Self.signs(of: label)).contains { [.positive, .uncertain].contains(report[$0]) }
             return distance > limits.omitted && !isSpokenOf ? (.omission, nil) : nil
         }
     }
@@ -113,6 +113,9 @@ public struct DraftComparison: Sendable {
         default: []
         }
     }
+
+    /// What a film shows of a label that is an interpretation.
+    private static func signs(of label: FindingLabel) -> [FindingLabel] { label == .pneumonia ? [.consolidation] : [] }
 }
 
 extension LabeledReport {

@@ -126,6 +126,9 @@ private struct FileResult: Encodable {
         if let draft {
             Output.print("\(file): \(draft.promptFindings)")
             Output.print(draft.text)
+            Output.print(draft.provenance.imageText)
+            Output.print("Flags: \(draft.flagSummary)")
+            for flag in draft.flags ?? [] { Output.print("  - \(flag)") }
             for turn in dialogue { Output.print("\n> \(turn.question)\n\(turn.answer)") }
             if heatmaps == [] { Output.print("no finding is positive: no heat map") }
             for path in heatmaps ?? [] { Output.print("heat map: \(path)") }

@@ -13,6 +13,7 @@ struct ModelCommands: ParsableCommand {
         func run() throws {
             let bundle = try Bundles.open(directory)
             _ = try Bundles.load(bundle, threads: 0)
+            if bundle.manifest.labeler != nil { _ = try Bundles.labeler(bundle, threads: 0) }
             if json {
                 return try Output.print(json: ["name": bundle.name, "version": bundle.version, "kind": bundle.kind.rawValue, "sha256": bundle.sha256])
             }

@@ -41,6 +41,12 @@ extension ModelCommands {
         var classifier: String?
         @Option(help: ArgumentHelp("v1: checkpoint_4.pth. v2 default: non_lora_trainables.bin in --adapter.", valueName: "FILE"), completion: .file())
         var alignment: String?
+        @Option(help: ArgumentHelp("The report labeler CheXbert: chexbert.pth. Default: the bundle gets none.", valueName: "FILE"), completion: .file())
+        var chexbert: String?
+        @Option(
+            help: ArgumentHelp("With --chexbert: the vocabulary of the BERT it was trained from, vocab.txt of bert-base-uncased.", valueName: "FILE"),
+            completion: .file())
+        var chexbertVocabulary: String?
         @Option(help: "Numbers of the language model: q8_0, q4_0, q4_k, f16 or none.") var quantize: ModelImport.Quantization
         @Option(help: ArgumentHelp("The bundle's folder, which must not exist yet.", valueName: "BUNDLE")) var output: String
         @Option(help: "The bundle's name. Default: radialog-v1 or radialog-v2.") var name: String?
@@ -48,14 +54,24 @@ extension ModelCommands {
         @Option(help: "Threads; 0: one for each core.") var threads = 0
         @Flag(help: "Mark everything this bundle writes as demonstration.") var demonstration = false
 
+        func validate() throws {
+            guard chexbert == nil || chexbertVocabulary != nil else {
+                throw ValidationError(
+                    "--chexbert needs --chexbert-vocabulary FILE: chexbert.pth does not hold its vocabulary. It is vocab.txt of the published "
+                        + "model bert-base-uncased (30522 lines)")
+            }
+            guard chexbert != nil || chexbertVocabulary == nil else { throw ValidationError("--chexbert-vocabulary belongs to --chexbert FILE") }
+        }
+
         func run(_ generation: ModelImport.Generation) throws {
-            let request = ModelImport(
+            var request = ModelImport(
                 generation: generation, adapter: adapter, base: base, biovil: try file(biovil, "biovil_t_image_model_proj_size_128.pt", "--biovil"),
                 classifier: try file(classifier, "ChexpertClassifier.ckpt", "--classifier"),
                 alignment: try file(alignment, generation == .v1 ? "checkpoint_4.pth" : "non_lora_trainables.bin", "--alignment"),
                 quantization: quantize, output: output, name: name ?? "radialog-\(generation.rawValue)", version: bundleVersion,
                 isDemonstration: demonstration)
-            try writeBundle(output) { try request.run(threads: threads, progress: $0) }
+            if let chexbert, let chexbertVocabulary { request.labeler = .init(checkpoint: chexbert, vocabulary: chexbertVocabulary) }
+            try writeBundle(output) { [request] in try request.run(threads: threads, progress: $0) }
         }
 
         private func file(_ given: String?, _ usual: String, _ option: String) throws -> String {
@@ -101,6 +117,7 @@ private func writeBundle(_ output: String, _ run: ((ModelImport.Step) -> Void) t
     }
     bar.end()
     let bundle = try Bundles.open(output)
+    if bundle.manifest.labeler != nil { _ = try Bundles.labeler(bundle, threads: 0) }
     Output.print("\(bundle.name) \(bundle.version), SHA-256 \(bundle.sha256): written to \(output)")
 }
 

@@ -78,9 +78,9 @@ struct ImportTests {
         #expect(hashes.values.allSatisfy { $0.count == 64 } && Set(hashes.values).count == sources.count)
     }
 
-    @Test(arguments: ModelImport.Generation.allCases)
-    func `features, image tokens and logits are PyTorch's, and so is the report`(generation: ModelImport.Generation) throws {
-        let set = try PublishedSet.of(generation)
+    @Test(arguments: PublishedSet.Choice.all)
+    func `features, image tokens and logits are PyTorch's, and so is the report`(choice: PublishedSet.Choice) throws {
+        let set = try choice.set()
         let bundle = try ModelBundle.open(set.bundle())
         let manifest = bundle.manifest
         let vision = try #require(manifest.vision)
@@ -154,10 +154,6 @@ struct ImportTests {
             }
         }
         #expect(last.done == last.total && last.total == 2 * (500 * 128 + 4 * 128 * 128 + 3 * 128 * 256 + 2 * 128) + 128)
-    }
-
-    @Test func `rows that are no whole blocks are refused by the tensor's name`() throws {
-        #expect(try attempt(PublishedSet.of(.v2), .q4_k).contains("model.embed_tokens.weight has rows of 128"))
     }
 
     @Test(arguments: PublishedSet.files)

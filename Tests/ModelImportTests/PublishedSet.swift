@@ -40,18 +40,51 @@ struct PublishedSet: Sendable {
 
     private static let first = Result { try write(.v1) }
     private static let second = Result { try write(.v2) }
+
+    /// The second generation with rows of 256 and 512, which are whole blocks of every type.
+    static func wide() throws -> PublishedSet { try widened.get() }
+
+    private static let widened = Result { try write(.v2, as: "wide", ["--hidden", "256"]) }
+
+    /// Which set a test is about.
+    enum Choice: Sendable, CustomTestStringConvertible {
+        case tiny(ModelImport.Generation)
+        /// One that was written before, with --expected: full width, or full depth.
+        case folder(String)
+
+        /// Both tiny sets, and the folders of RADIALOG_PUBLISHED_SETS, separated by colons.
+        static let all: [Choice] = ModelImport.Generation.allCases.map(Choice.tiny)
+            + (ProcessInfo.processInfo.environment["RADIALOG_PUBLISHED_SETS"] ?? "").split(separator: ":").map { .folder(String($0)) }
+
+        var testDescription: String {
+            switch self {
+            case .tiny(let generation): "tiny \(generation)"
+            case .folder(let path): path
+            }
+        }
+
+        func set() throws -> PublishedSet {
+            switch self {
+            case .tiny(let generation): return try PublishedSet.of(generation)
+            case .folder(let path):
+                return PublishedSet(generation: FileManager.default.fileExists(atPath: path + "/checkpoint_4.pth") ? .v1 : .v2, path: path)
+            }
+        }
+    }
     private static let folder: String = {
         atexit { try? FileManager.default.removeItem(atPath: PublishedSet.folder) }  // nobody is left to hear of a failure
         return FileManager.default.temporaryDirectory.appendingPathComponent("published-\(UUID().uuidString)").path
     }()
 
-    private static func write(_ generation: ModelImport.Generation) throws -> PublishedSet {
-        let path = folder + "/" + generation.rawValue
+    private static func write(
+        _ generation: ModelImport.Generation, as name: String? = nil, _ options: [String] = []
+    ) throws -> PublishedSet {
+        let path = folder + "/" + (name ?? generation.rawValue)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try #require(TorchPython.path))
         process.arguments = [
             CheckpointFixture.folder + "/../../reference/write_radialog_checkpoints.py", path, "--generation", generation.rawValue, "--expected",
-        ]
+        ] + options
         try process.run()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
@@ -60,8 +93,11 @@ struct PublishedSet: Sendable {
 
     /// An import of the set in 32-bit floats, made once.
     func bundle() throws -> String {
-        let path = Self.folder + "/\(generation)-bundle"
-        if !FileManager.default.fileExists(atPath: path) { try request(.none, path).run(threads: 2) { _ in } }
+        let path = Self.folder + "/\((self.path as NSString).lastPathComponent)-bundle"
+        if !FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.createDirectory(atPath: Self.folder, withIntermediateDirectories: true)
+            try request(.none, path).run(threads: 2) { _ in }
+        }
         return path
     }
 

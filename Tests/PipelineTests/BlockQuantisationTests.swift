@@ -16,7 +16,7 @@ struct BlockQuantisationTests {
         }
     }
 
-    @Test(arguments: [BlockType.f16, .bf16, .q8_0, .q4_0])
+    @Test(arguments: [BlockType.f16, .bf16, .q8_0, .q5_0, .q4_0])
     func `what is written is to the byte what the reference quantisers write`(_ type: BlockType) throws {
         let source = try BlockFixtures.floats("source.floats")
         for pool in try KernelPool.everyInstructionSet(threads: 2) {

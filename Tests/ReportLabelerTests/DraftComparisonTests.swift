@@ -51,6 +51,25 @@ struct DraftComparisonTests {
         #expect(flags("Cardiomegaly.", [finding(.enlargedCardiomediastinum, 0.9), finding(.cardiomegaly, 0.9)]).isEmpty)
     }
 
+    @Test func `consolidation in the text is no omission of pneumonia, plain opacity and a denial are`() {
+        for text in ["Left basal consolidation.", "Possible consolidation."] { #expect(flags(text, [finding(.pneumonia, 0.9)]).isEmpty, "\(text)") }
+        for text in ["Left basal opacity.", "No consolidation.", "Heart size is normal."] { #expect(flags(text, [finding(.pneumonia, 0.9)]).map(\.kind) == [.omission], "\(text)") }
+        #expect(flags("Consolidation. No pneumonia.", [finding(.pneumonia, 0.9)]).map(\.kind) == [.contradiction])
+    }
+
+    @Test(arguments: LabelState.allCases)
+    func `the table of docs/labeler.md, for labels of any labeler`(state: LabelState) {
+        let expected: [LabelState: [DraftFlag.Kind?]] = [
+            .positive: [nil, nil, nil, .unsupported, .contradiction], .uncertain: [nil, nil, nil, nil, nil], .negative: [.contradiction, nil, nil, nil, nil],
+            .blank: [.omission, .omission, nil, nil, nil],
+        ]
+        let found = [0.9, 0.55, 0.4, 0.2, 0.02].map { score in
+            DraftComparison().flags(for: LabeledReport(states: [.edema: state]), text: "", findings: [finding(.edema, score)], prior: .used)
+        }
+        #expect(found.map { $0.first?.kind } == expected[state])
+        #expect(found.joined().allSatisfy { $0.sentence == nil && $0.textState == state })
+    }
+
     @Test func `limits count from the label's own threshold`() {
         #expect(flags("No edema.", [finding(.edema, 0.55, threshold: 0.5)]).isEmpty)
         #expect(flags("No edema.", [finding(.edema, 0.55, threshold: 0.2)]).map(\.kind) == [.contradiction])

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import BINARIES, BUNDLE, FILMS, PASSWORD, wait_until
 
-USAGE, DATA, NOT_FOUND, CONFLICT, DENIED, CONFIGURATION = 64, 65, 66, 76, 77, 78
+USAGE, DATA, NOT_FOUND, CANNOT_CREATE, CONFLICT, DENIED, CONFIGURATION = 64, 65, 66, 73, 76, 77, 78
 
 
 def run(*arguments, expect=0, stdin=""):
@@ -44,6 +44,42 @@ def test_questions_about_a_draft_are_answered_and_marked():
     assert [turn["question"] for turn in result["dialogue"]] == ["List all the findings in this report.", "From which view was the image taken?"]
     for turn in result["dialogue"]:
         assert "DEMONSTRATION MODEL - NOT FOR CLINICAL USE" in turn["answer"]
+
+
+def test_heat_maps_are_pictures_one_for_each_positive_finding_and_films_of_one_name_do_not_meet(tmp_path):
+    from PIL import Image
+    maps, twin = tmp_path / "new" / "maps", tmp_path / "chest-pa.dcm"
+    shutil.copy(FILMS / "chest-pa.dcm", twin)
+    first, second = json.loads(run("radialogctl", "draft", FILMS / "chest-pa.dcm", twin, "--bundle", BUNDLE, "--json", "--heatmaps", maps))
+    positive = [f["label"] for f in first["draft"]["findings"] if f["positive"] and f["label"] != "No Finding"]
+    assert positive, "the film was chosen for its findings"
+    kebab = [label.lower().replace(" ", "-") for label in positive]
+    assert first["heatmaps"] == [f"{maps}/chest-pa-{label}.png" for label in kebab]
+    assert second["heatmaps"] == [f"{maps}/chest-pa-2-{label}.png" for label in kebab]
+    assert sorted(str(path) for path in maps.iterdir()) == sorted(first["heatmaps"] + second["heatmaps"]), "nothing else is left there"
+    for path, same in zip(first["heatmaps"], second["heatmaps"]):
+        with Image.open(path) as picture, Image.open(same) as other:
+            picture.load()
+            assert picture.format == "PNG" and picture.mode == "RGB" and max(picture.size) <= 1200
+            assert picture.tobytes() == other.tobytes()
+            red, green, _ = picture.crop((0, 0, picture.width, picture.height * 3 // 4)).split()
+            assert red.tobytes() != green.tobytes(), "colours lie on the film"
+
+
+def test_a_draft_is_the_same_with_heat_maps_and_without_and_a_folder_that_cannot_be_is_named(tmp_path):
+    film = FILMS / "chest-pa.dcm"
+    with_maps, = json.loads(run("radialogctl", "draft", film, "--bundle", BUNDLE, "--json", "--heatmaps", tmp_path))
+    without, = json.loads(run("radialogctl", "draft", film, "--bundle", BUNDLE, "--json"))
+    assert "heatmaps" not in without
+    del with_maps["heatmaps"]
+    for result in (with_maps, without):
+        del result["draft"]["provenance"]["timings"]
+    assert with_maps == without
+    assert "heat map: " in run("radialogctl", "draft", film, "--bundle", BUNDLE, "--heatmaps", tmp_path)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert str(blocked) in run("radialogctl", "draft", film, "--bundle", BUNDLE, "--heatmaps", blocked, expect=CANNOT_CREATE)
+    assert blocked.read_text() == ""
 
 
 def test_files_that_are_no_film_are_named_with_the_reason(tmp_path):

@@ -46,7 +46,7 @@ void ck_dequantize_row(ck_block_type type, float *target, const void *row, size_
 /// The same for `rows` rows that follow each other, shared out over the pool.
 void ck_dequantize_rows(ck_pool *pool, ck_block_type type, float *target, const void *source, size_t rows, size_t columns);
 
-/// F32, F16 and BF16 (round to nearest even), Q8_0, Q4_0 (to the bit as ggml's reference), Q4_K (its weighted search, to the accuracy).
+/// F32, F16 and BF16 (round to nearest even), Q8_0, Q5_0, Q4_0 (to the bit as ggml's reference), Q4_K (its weighted search, to the accuracy).
 bool ck_block_can_quantize(ck_block_type type);
 
 /// Rows of floats to rows of blocks, shared out over the pool; the same bytes on every instruction set and number of threads.

@@ -13,11 +13,7 @@ struct LanguageModelFile {
     func write(_ descriptor: Int32, _ path: String, name: String, advance: (Int) throws -> Void) throws {
         let tensors = try weights.tensors.map { tensor in
             guard let stored = GGUFNames.gguf(tensor.name) else { throw ImportError.missingTensor(path: path, name: tensor.name) }
-            let type = StoredType.of(stored, shape: tensor.shape, wanted: type)
-            if let columns = tensor.shape.last, columns % type.blockElements != 0 {
-                throw ImportError.unsupported(
-                    path: weights.path, reason: "\(tensor.name) has rows of \(columns), which are not whole blocks of \(type) (\(type.blockElements)): use q8_0 or f16")
-            }
+            let type = StoredType.of(stored, shape: tensor.shape, wanted: type, tiedEmbeddings: weights.configuration.tiedEmbeddings)
             return GGUFWriter.Tensor(name: stored, type: type, shape: tensor.shape)
         }
         do {

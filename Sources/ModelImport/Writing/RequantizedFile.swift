@@ -13,7 +13,7 @@ struct RequantizedFile {
     func write(_ descriptor: Int32, _ path: String, progress: (Int, Int) -> Void) throws {
         let inputs = source.storedNames.compactMap { source.block($0) }
         let tensors = inputs.map { tensor in
-            GGUFWriter.Tensor(name: tensor.name, type: StoredType.of(tensor.name, shape: tensor.shape, wanted: type), shape: tensor.shape)
+            GGUFWriter.Tensor(name: tensor.name, type: StoredType.of(tensor.name, shape: tensor.shape, wanted: type, tiedEmbeddings: source.block("output.weight") == nil), shape: tensor.shape)
         }
         let total = inputs.reduce(0) { $0 + $1.rows * $1.columns }
         var done = 0

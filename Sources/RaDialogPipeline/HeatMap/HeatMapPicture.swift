@@ -1,4 +1,3 @@
-import Glibc
 import ReportModel
 
 // The picture: the film as the model saw it, the map over it, a legend below. Nothing of the patient's is written on it.
@@ -42,15 +41,15 @@ extension HeatMap {
         frame(map.mappedRows, map.mappedColumns.lowerBound + left..<map.mappedColumns.upperBound + left, on: &picture)
     }
 
-    /// A dashed line around what the classifier saw, one pixel wide, on the outermost pixels that have a map.
+    /// A line of light and dark dashes around what the classifier saw, one pixel wide, on the outermost pixels that have a map.
     private func frame(_ rows: Range<Int>, _ columns: Range<Int>, on picture: inout ColourPicture) {
         guard let (top, bottom) = rows.ends, let (left, right) = columns.ends else { return }
-        func isDash(_ position: Int) -> Bool { position / 4 % 2 == 0 }
-        for column in columns where isDash(column - left) {
-            for row in [top, bottom] { picture.blend(row: row, column: column, Legend.ink, opacity: 0.8) }
+        func dash(_ position: Int) -> ColourRamp.Colour { position / 4 % 2 == 0 ? Legend.ink : Legend.background }
+        for column in columns {
+            for row in [top, bottom] { picture.blend(row: row, column: column, dash(column - left), opacity: 0.8) }
         }
-        for row in rows where isDash(row - top) {
-            for column in [left, right] { picture.blend(row: row, column: column, Legend.ink, opacity: 0.8) }
+        for row in rows.dropFirst().dropLast() {
+            for column in [left, right] { picture.blend(row: row, column: column, dash(row - top), opacity: 0.8) }
         }
     }
 }
@@ -131,9 +130,9 @@ struct Legend {
         }
     }
 
-    /// Three places, rounded down, so that a score above a threshold never reads as one that is not below the next.
+    /// Three places. The word beside it says on which side of the threshold a score is, which rounding could hide.
     private static func decimal(_ value: Double) -> String {
-        let thousandths = Int((min(max(value, 0), 1) * 1000).rounded(.down))
+        let thousandths = Int((min(max(value, 0), 1) * 1000).rounded())
         let digits = String(thousandths % 1000)
         return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - digits.count) + digits
     }
