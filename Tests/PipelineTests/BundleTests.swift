@@ -22,6 +22,11 @@ import Testing
         }
     }
 
+    @Test func `a prompt with a slot that nothing fills is refused`() throws {
+        let message = refusal(try folder { $0.set("prompts.report_instruction", "<image> of {PatientName}: {findings}") })
+        #expect(message?.contains("holds {PatientName}") == true)
+    }
+
     @Test func `a whole bundle opens and says what it is`() throws {
         let folder = try folder()
         let bundle = try ModelBundle.open(folder.path)

@@ -112,6 +112,11 @@ extension BundleManifest.Vision {
                 throw prompts.problem(instruction, "has to hold \(mark) exactly once")
             }
         }
+        // A slot that nothing fills would be read by the model as it stands.
+        let others = text.matches(of: /\{[^{}]*\}/).map(\.output).filter { $0 != ReportPrompt.findingsMark }
+        if let other = others.first {
+            throw prompts.problem(instruction, "holds \(other.prefix(80)); the only slot is \(ReportPrompt.findingsMark): nothing of a DICOM header enters a prompt")
+        }
     }
 
     fileprivate func checkTogether(with languageModel: BundleManifest.LanguageModel) throws(ManifestProblem) {
