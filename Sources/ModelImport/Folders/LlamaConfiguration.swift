@@ -1,4 +1,4 @@
-import RaDialogPipeline
+package import RaDialogPipeline
 
 /// config.json of a LLaMA-architecture model, as far as the manifest needs it. What would change the arithmetic in a way this program does not
 /// compute is refused by name; keys about training and other frameworks are passed over.
@@ -29,6 +29,11 @@ package struct LlamaConfiguration: Sendable, Equatable {
     package init(folder path: String) throws(ImportError) {
         let folder = try CheckpointFolder(path)
         guard let file = try folder.map("config.json") else { throw .cannotRead(path: path, reason: "it has no config.json") }
+        try self.init(try ConfigurationFile(file))
+    }
+
+    /// Reads the file, whatever its name.
+    package init(file: MappedFile) throws(ImportError) {
         try self.init(try ConfigurationFile(file))
     }
 
