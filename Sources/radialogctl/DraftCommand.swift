@@ -34,7 +34,7 @@ struct DraftCommand: ParsableCommand {
         let paths = try files.flatMap(Self.expand)
         var folder = try heatmaps.map(Self.heatMapFolder)
         let pipeline = try Bundles.load(Bundles.open(bundle), threads: threads)
-        let drafting = Drafting(pipeline: pipeline, decoder: FrameDecoder(executable: FrameDecoder.defaultExecutable()))
+        let drafting = try Bundles.drafting(pipeline, threads: threads)
         var results: [FileResult] = []
         for (index, path) in paths.enumerated() {
             Output.error("[\(index + 1)/\(paths.count)] \(path)")
