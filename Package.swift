@@ -112,10 +112,12 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(name: "radialog-decode", dependencies: ["CDCMTK"], swiftSettings: swiftSettings),
 
+        // What fuzzer and tests call the readers of untrusted files with; the fuzzer itself is a package of its own (Fuzz/README.md).
+        .target(name: "FuzzEntries", dependencies: ["ModelImport", "RaDialogPipeline"], path: "Fuzz/Sources/FuzzEntries", swiftSettings: swiftSettings),
         .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
         .testTarget(
             name: "PipelineTests", dependencies: ["RaDialogPipeline", "CKernels", "COpenBLAS", "ReportModel"], exclude: ["python"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelImportTests", dependencies: ["ModelImport", "RaDialogPipeline"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelImportTests", dependencies: ["FuzzEntries", "ModelImport", "RaDialogPipeline"], swiftSettings: swiftSettings),
         .testTarget(name: "ReportLabelerTests", dependencies: ["ReportLabeler", "ReportModel"], swiftSettings: swiftSettings),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "ReportModel", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),

@@ -3,6 +3,7 @@
 
     write_chexbert.py                             small, as a bundle's labeler with golden logits, into fixtures/chexbert (committed)
     write_chexbert.py DIR [--size tiny|full]      DIR/chexbert.pth, DIR/vocab.txt, DIR/expected.json; full: bert-base-uncased's widths, 440 MB
+                      [--legacy]                  the same weights as PyTorch 1.4 wrote them on a GPU, with Adam's state beside them: full 1.3 GB
     write_chexbert.py --check                     the reference below against transformers' BertModel, at full width
 
 expected.json: {"reports": [{"text", "ids", "truncated", "logits": [14 lists], "states": [14 names]}], "manifest": {...}}. The tokens of a report stand
@@ -128,7 +129,13 @@ def fixture(folder):
     dump(folder / "expected.json", expected(spec, w, tokens))
 
 
-def checkpoint(folder, size):
+def save_legacy(value, path):
+    """The layout before PyTorch 1.6, with storages that say they lay on a GPU."""
+    torch.serialization.register_package(0, lambda storage: "cuda:0", lambda storage, location: storage)
+    torch.save(value, path, _use_new_zipfile_serialization=False)
+
+
+def checkpoint(folder, size, legacy):
     spec = FULL if size == "full" else TINY
     tokens = vocabulary(spec.get("vocabulary"))
     spec = spec | {"vocabulary": len(tokens)}
@@ -137,7 +144,11 @@ def checkpoint(folder, size):
     # Newer versions of transformers keep it in the state dict.
     state["module.bert.embeddings.position_ids"] = torch.arange(spec["positions"])[None]
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"epoch": 7, "model_state_dict": state, "optimizer_state_dict": {"state": {}, "param_groups": [{"lr": 2e-5, "params": []}]}}, folder / "chexbert.pth")
+    parameters = [tensor for tensor in state.values() if tensor.is_floating_point()] if legacy else []
+    adam = {index: {"step": 7, "exp_avg": torch.zeros_like(tensor), "exp_avg_sq": torch.zeros_like(tensor)} for index, tensor in enumerate(parameters)}
+    group = {"lr": 2e-5, "betas": (0.9, 0.999), "eps": 1e-08, "weight_decay": 0, "amsgrad": False, "params": list(adam)}
+    value = {"epoch": 7, "model_state_dict": state, "optimizer_state_dict": {"state": adam, "param_groups": [group]}}
+    (save_legacy if legacy else torch.save)(value, folder / "chexbert.pth")
     (folder / "vocab.txt").write_text("".join(token + "\n" for token in tokens), encoding="ascii")
     dump(folder / "expected.json", expected(spec, w, tokens))
 
@@ -166,11 +177,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--size", choices=["tiny", "full"], default="tiny")
+    parser.add_argument("--legacy", action="store_true")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.check:
         check()
     elif arguments.folder:
-        checkpoint(arguments.folder, arguments.size)
+        checkpoint(arguments.folder, arguments.size, arguments.legacy)
     else:
         fixture(Path(__file__).parent.parent / "fixtures/chexbert")

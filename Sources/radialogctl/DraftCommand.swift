@@ -12,6 +12,9 @@ struct DraftCommand: ParsableCommand {
         discussion: """
             Progress goes to standard error, results to standard output. Exit status 65 when a file could not be read at all.
 
+            Flags say where the draft's text and the classifier's scores disagree, or where the text speaks of an earlier image that was \
+            not there; none is no proof that the text is right.
+
             --heatmaps writes a picture for every positive finding but "No Finding": the film with the areas that speak for the finding, \
             as STEM-LABEL.png, where STEM is the film's file name (and -2, -3, ... for a second film of that name). A file of the same \
             name is replaced; pictures of earlier runs are not removed. Machine generated, not a diagnosis.
@@ -34,7 +37,7 @@ struct DraftCommand: ParsableCommand {
         let paths = try files.flatMap(Self.expand)
         var folder = try heatmaps.map(Self.heatMapFolder)
         let pipeline = try Bundles.load(Bundles.open(bundle), threads: threads)
-        let drafting = Drafting(pipeline: pipeline, decoder: FrameDecoder(executable: FrameDecoder.defaultExecutable()))
+        let drafting = try Bundles.drafting(pipeline, threads: threads)
         var results: [FileResult] = []
         for (index, path) in paths.enumerated() {
             Output.error("[\(index + 1)/\(paths.count)] \(path)")

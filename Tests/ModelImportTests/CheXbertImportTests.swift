@@ -142,14 +142,7 @@ struct CheXbertImportTests {
 
     @Test(.enabled(if: TorchPython.path != nil, "RADIALOG_TORCH_PYTHON does not name a Python with torch"))
     func `an import with CheXbert makes a bundle that labels as PyTorch does`() throws {
-        let folder = scratch.path + "/files"
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(TorchPython.path))
-        process.arguments = [CheckpointFixture.folder + "/../../reference/write_chexbert.py", folder]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-
+        let folder = try write(as: "files")
         let set = try PublishedSet.of(.v2)
         var request = set.request(.q4_0, scratch.path + "/bundle")
         request.labeler = .init(checkpoint: folder + "/chexbert.pth", vocabulary: folder + "/vocab.txt")
@@ -168,6 +161,30 @@ struct CheXbertImportTests {
         request.labeler?.vocabulary = folder + "/expected.json"
         #expect { try request.run(threads: 2) { _ in } } throws: { "\($0)".contains("expected.json") }
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["bundle", "files"])
+    }
+
+    @Test(.enabled(if: TorchPython.path != nil, "RADIALOG_TORCH_PYTHON does not name a Python with torch"))
+    func `a checkpoint as PyTorch 1 wrote it on a GPU, with its optimizer, has the same tensors`() throws {
+        let parts = try [write(as: "zip"), write(as: "legacy", "--legacy")].map {
+            try CheXbertPart(checkpoint: $0 + "/chexbert.pth", vocabulary: $0 + "/vocab.txt")
+        }
+        #expect(parts[0].layout == parts[1].layout && parts[0].tensors.names == parts[1].tensors.names && parts[0].tensors.names.count == 65)
+        for name in parts[0].tensors.names {
+            let views = try parts.map { try #require($0.tensors.find(name)) }
+            #expect(views[0].shape == views[1].shape && views[0].bytes.elementsEqual(views[1].bytes), "\(name)")
+        }
+    }
+
+    /// Runs reference/write_chexbert.py; the folder that it filled.
+    private func write(as name: String, _ options: String...) throws -> String {
+        let folder = scratch.path + "/" + name
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try #require(TorchPython.path))
+        process.arguments = [CheckpointFixture.folder + "/../../reference/write_chexbert.py", folder] + options
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        return folder
     }
 
     private func tokenizer(_ part: CheXbertPart) throws -> WordPieceTokenizer {

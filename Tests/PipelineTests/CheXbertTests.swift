@@ -188,6 +188,7 @@ private struct SourceWith: TensorSource {
 
     func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor {
         guard name == self.name else { return try FloatTensor(try tensor(name, shape: shape)) }
-        return FloatTensor(shape: shape, values: values.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) })
+        let memory = try MappedFile(path: path, count: values.count) { $0.copyBytes(from: values) }
+        return try FloatTensor(TensorView(name: name, type: .f32, shape: shape, bytes: memory.bytes, owner: memory))
     }
 }

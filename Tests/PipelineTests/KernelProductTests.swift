@@ -154,7 +154,7 @@ struct KernelProductTests {
 
     func makeLinear(_ size: Product, _ weights: [Float], bias: [Float]?) throws -> Linear {
         try Linear(
-            outputs: size.outputs, inputs: size.inputs, bias: bias.map { FloatTensor(shape: [size.outputs], values: $0) }
+            outputs: size.outputs, inputs: size.inputs, bias: try bias.map { try FloatTensor(shape: [size.outputs], values: $0) }
         ) { output, row in
             for k in 0..<size.inputs { row[k] = weights[output * size.inputs + k] }
         }

@@ -4,7 +4,7 @@ package import RaDialogPipeline
 package struct StoredTensor: Sendable, Equatable {
     package let type: TensorType
     package let shape: [Int]
-    /// Elements between neighbours along each axis; 0 repeats one element.
+    /// Elements between neighbours along each axis; 0 repeats one element, and stands where an axis has no neighbours, whatever the file says there.
     package let strides: [Int]
     /// First element: bytes from the start of the file.
     let start: Int
@@ -53,7 +53,8 @@ package struct StoredTensor: Sendable, Equatable {
         }
         type = tensor.type
         shape = tensor.shape
-        strides = tensor.strides
+        // What was not checked above is not kept: nothing may be computed with it.
+        strides = zip(tensor.shape, tensor.strides).map { side, stride in bytes > 0 && side > 1 ? stride : 0 }
         start = bytes > 0 ? storage.lowerBound + tensor.offset * size : storage.lowerBound
         storageBytes = storage.count
     }

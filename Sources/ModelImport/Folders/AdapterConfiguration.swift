@@ -1,4 +1,4 @@
-import RaDialogPipeline
+package import RaDialogPipeline
 
 /// adapter_config.json of a LoRA adapter. Source: peft, LoraConfig. A switch that changes what the adapter computes and is on is refused by name; an
 /// unknown key is passed over only while it is off (null, false, empty).
@@ -38,6 +38,11 @@ package struct AdapterConfiguration: Sendable, Equatable {
     package init(folder path: String) throws(ImportError) {
         let folder = try CheckpointFolder(path)
         guard let file = try folder.map("adapter_config.json") else { throw .cannotRead(path: path, reason: "it has no adapter_config.json") }
+        try self.init(try ConfigurationFile(file))
+    }
+
+    /// Reads the file, whatever its name.
+    package init(file: MappedFile) throws(ImportError) {
         try self.init(try ConfigurationFile(file))
     }
 

@@ -1,4 +1,4 @@
-import RaDialogPipeline
+package import RaDialogPipeline
 
 /// config.json of a LLaMA-architecture model, as far as the manifest needs it. What would change the arithmetic in a way this program does not
 /// compute is refused by name; keys about training and other frameworks are passed over.
@@ -48,6 +48,11 @@ package struct LlamaConfiguration: Sendable, Equatable {
         self.ropeTheta = ropeTheta
         self.ropeScaling = ropeScaling
         self.tiedEmbeddings = tiedEmbeddings
+    }
+
+    /// Reads the file, whatever its name.
+    package init(file: MappedFile) throws(ImportError) {
+        try self.init(try ConfigurationFile(file))
     }
 
     init(_ file: ConfigurationFile) throws(ImportError) {

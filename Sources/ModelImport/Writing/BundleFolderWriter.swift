@@ -3,31 +3,61 @@ import Glibc
 import RaDialogPipeline
 
 /// Writes a bundle beside its place and moves it there when it is complete: a bundle is there whole, or not at all.
-final class BundleFolderWriter {
+///
+/// The folder beside it has one name for all runs, and a lock that ends with the process: what an interrupted run left is replaced, and a second run to the
+/// same place is refused while the first one lives.
+package final class BundleFolderWriter {
     private let output: String
     private let staging: String
+    /// The staging folder, locked.
+    private let folder: Int32
     private var names: [String] = []
     private var isPublished = false
 
-    /// - Throws: `.cannotWrite` where `output` exists already, or its folder cannot be written.
-    init(output: String) throws(ImportError) {
+    /// - Throws: `.cannotWrite` where `output` exists already, its folder cannot be written, or another run is writing it.
+    package init(output: String) throws(ImportError) {
         let path = output.count > 1 && output.hasSuffix("/") ? String(output.dropLast()) : output
-        guard !FileManager.default.fileExists(atPath: path) else {
-            throw .cannotWrite(path: path, reason: "it exists already: a bundle is never written over; name another folder")
-        }
         self.output = path
-        // One name for all runs: what an interrupted import left is replaced by the next.
         staging = path + ".partial"
-        try? FileManager.default.removeItem(atPath: staging)  // absent is right; anything else shows in mkdir
-        guard mkdir(staging, 0o755) == 0 else { throw .cannotWrite(path: staging, reason: String(cString: strerror(errno))) }
+        folder = try Self.lock(staging, for: path)
+        do {
+            for name in try FileManager.default.contentsOfDirectory(atPath: staging) { try FileManager.default.removeItem(atPath: staging + "/" + name) }
+        } catch {
+            close(folder)
+            throw .cannotWrite(path: staging, reason: "what an interrupted import left there cannot be removed: \(error.localizedDescription)")
+        }
     }
 
     deinit {
         if !isPublished { try? FileManager.default.removeItem(atPath: staging) }  // nothing more can be done about it here
+        close(folder)
+    }
+
+    /// The staging folder, made where it is not there, as a descriptor that holds its lock.
+    private static func lock(_ staging: String, for output: String) throws(ImportError) -> Int32 {
+        func refused(_ path: String, _ reason: String) -> ImportError { .cannotWrite(path: path, reason: reason) }
+        while true {
+            guard !FileManager.default.fileExists(atPath: output) else {
+                throw refused(output, "it exists already: a bundle is never written over; name another folder")
+            }
+            guard mkdir(staging, 0o755) == 0 || errno == EEXIST else { throw refused(staging, String(cString: strerror(errno))) }
+            let folder = open(staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if folder < 0, errno == ENOENT { continue }
+            guard folder >= 0 else { throw refused(staging, "\(String(cString: strerror(errno))); the import needs a folder of that name for itself") }
+            guard flock(folder, LOCK_EX | LOCK_NB) == 0 else {
+                let reason = errno == EWOULDBLOCK ? "another import is writing it: wait for its end, or name another output" : String(cString: strerror(errno))
+                close(folder)
+                throw refused(staging, reason)
+            }
+            // Between `open` and `flock` another run may have ended and taken the folder away: then the lock is on something else.
+            var locked = stat(), named = stat()
+            if fstat(folder, &locked) == 0, lstat(staging, &named) == 0, locked.st_dev == named.st_dev, locked.st_ino == named.st_ino { return folder }
+            close(folder)
+        }
     }
 
     /// Creates a file, which `body` fills through the descriptor; flushed to the disk before this returns.
-    func file(_ name: String, _ body: (Int32, String) throws -> Void) throws {
+    package func file(_ name: String, _ body: (Int32, String) throws -> Void) throws {
         let path = staging + "/" + name
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ImportError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
@@ -48,7 +78,7 @@ final class BundleFolderWriter {
     }
 
     /// Writes manifest.json, with size and hash of every file, and moves the bundle to its place.
-    func publish(_ manifest: [String: Any]) throws {
+    package func publish(_ manifest: [String: Any]) throws {
         var entries: [String: Any] = [:]
         for name in names {
             let (sha256, bytes) = try hashFile(staging + "/" + name)

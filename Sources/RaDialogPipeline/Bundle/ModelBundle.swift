@@ -91,17 +91,7 @@ public final class ModelBundle: Sendable {
     }
 
     private static func decode(_ file: MappedFile) throws(BundleError) -> BundleManifest {
-        let value: JSONValue
-        do throws(JSONSyntaxError) {
-            value = try file.withBytes(JSONValue.init(parsing:))
-        } catch {
-            throw .badManifest(path: file.path, key: "", reason: "not a JSON object: \(error.reason) at byte \(error.offset)")
-        }
-        do throws(ManifestProblem) {
-            return try BundleManifest(value)
-        } catch {
-            throw .badManifest(path: file.path, key: error.key, reason: error.reason)
-        }
+        try file.withBytes { bytes throws(BundleError) in try BundleManifest(parsing: bytes, path: file.path) }
     }
 
     private init(

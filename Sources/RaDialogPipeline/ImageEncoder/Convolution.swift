@@ -84,7 +84,7 @@ struct Convolution: Sendable {
                 throw PipelineError.inconsistent("batch norm \"\(name)\" has a variance that is negative or not finite")
             }
             let folded = (0..<filters).map { Float(Double(bias[$0]) - Double(mean[$0]) * scale[$0]) }
-            return (scale, FloatTensor(shape: [filters], values: folded))
+            return (scale, try FloatTensor(shape: [filters], values: folded))
         }
     }
 }

@@ -66,7 +66,7 @@ package final class LanguageModel: Sendable {
             embeddings = try Self.embeddings(source, "model.embed_tokens.weight", shape: [manifest.vocabulary, hidden])
             head = try Linear(source, "lm_head", outputs: manifest.vocabulary, inputs: hidden)
         }
-        rotary = Rotary(manifest)
+        rotary = try Rotary(manifest)
     }
 
     private static func embeddings(_ source: any TensorSource, _ name: String, shape: [Int]) throws(WeightsError) -> Embeddings {

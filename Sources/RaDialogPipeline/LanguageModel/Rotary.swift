@@ -11,7 +11,8 @@ struct Rotary: Sendable {
 
     /// The angle is a product of singles, as in the implementation the models were trained with: at position 4000 that differs
     /// from the exact angle by more than a single's rounding.
-    init(_ manifest: BundleManifest.LanguageModel) {
+    /// - Throws: `PipelineError.outOfResources`.
+    init(_ manifest: BundleManifest.LanguageModel) throws {
         let positions = manifest.context
         let half = manifest.headDimension / 2
         let frequencies = (0..<half).map { index in
@@ -19,8 +20,8 @@ struct Rotary: Sendable {
             return Float(manifest.ropeScaling.frequency(exact))
         }
         headDimension = manifest.headDimension
-        func table(_ function: (Double) -> Double) -> FloatTensor {
-            FloatTensor(shape: [positions, half]) { storage in
+        func table(_ function: (Double) -> Double) throws -> FloatTensor {
+            try FloatTensor(shape: [positions, half]) { storage in
                 for position in 0..<positions {
                     for (index, frequency) in frequencies.enumerated() {
                         storage[position * half + index] = Float(function(Double(Float(position) * frequency)))
@@ -28,8 +29,8 @@ struct Rotary: Sendable {
                 }
             }
         }
-        cosines = table(cos)
-        sines = table(sin)
+        cosines = try table(cos)
+        sines = try table(sin)
     }
 
     func rotate(_ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, rows: Int, heads: Int, first: Int) {

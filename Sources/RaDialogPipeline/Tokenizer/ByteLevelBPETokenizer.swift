@@ -47,6 +47,7 @@ package final class ByteLevelBPETokenizer: TextTokenizer {
         var table = PieceTable(capacity: tokens.count)
         var specials = SpecialTokens()
         var surface: [UInt8] = []
+        var total = 0
         var surfaceStarts = [0]
         surfaceStarts.reserveCapacity(tokens.count + 1)
         for (index, token) in tokens.enumerated() {
@@ -55,10 +56,12 @@ package final class ByteLevelBPETokenizer: TextTokenizer {
             guard !bytes.isEmpty, bytes.count <= ByteLevelBPEVocabulary.maximumTokenBytes else {
                 throw damaged("token \(index) has \(bytes.count) bytes; 1 to \(ByteLevelBPEVocabulary.maximumTokenBytes) are read")
             }
+            total += bytes.count
+            guard total <= ByteLevelBPEVocabulary.maximumTotalBytes else { throw damaged("its tokens have more than \(ByteLevelBPEVocabulary.maximumTotalBytes) bytes") }
             guard table.insert(bytes, id: Int32(index)) else { throw damaged("token \(index), \(token.quotedStart), stands twice") }
             if type.isSpecial {
                 guard bytes.count <= SpecialTokens.maximumBytes else { throw damaged("special token \(index) has \(bytes.count) bytes") }
-                specials.insert(bytes, token: Int32(index))
+                guard specials.insert(bytes, token: Int32(index)) else { throw damaged("its special tokens are too many") }
             }
             switch type {
             case .control, .unknown: break
@@ -146,5 +149,5 @@ extension PieceTable {
 
 extension String {
     /// For a message: what a file says, cut and escaped.
-    var quotedStart: String { String(prefix(40)).debugDescription }
+    var quotedStart: String { String(String.UnicodeScalarView(unicodeScalars.prefix(40))).debugDescription }
 }

@@ -4,6 +4,8 @@ package struct ByteLevelBPEVocabulary: Sendable {
     package static let maximumTokens = SentencePieceModel.maximumPieces
     package static let maximumMerges = 1_000_000
     package static let maximumTokenBytes = SentencePieceModel.maximumPieceBytes
+    /// Of all tokens, and of all merges: as strings they cost several times as much. The largest published have some 5 MB.
+    package static let maximumTotalBytes = SentencePieceModel.maximumTotalBytes
 
     /// By id. Normal tokens are written in GPT-2's alphabet, special ones as they are.
     package var tokens: [String]

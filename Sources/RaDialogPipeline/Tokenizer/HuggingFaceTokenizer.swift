@@ -26,7 +26,7 @@ package enum HuggingFaceTokenizer {
         } catch {
             throw .damagedVocabulary(source: path, reason: "at byte \(error.offset): \(error.reason)")
         }
-        if let refusal = file.refusals.first { throw .unsupportedVocabulary(source: path, reason: refusal) }
+        if let refusal = file.refusal { throw .unsupportedVocabulary(source: path, reason: refusal) }
         func unsupported(_ reason: String) -> TokenizerError { .unsupportedVocabulary(source: path, reason: reason) }
         guard file.modelType == "BPE" || file.modelType == nil else {
             throw unsupported("its model type is \((file.modelType ?? "").quotedStart); BPE is implemented")
@@ -58,8 +58,8 @@ package enum HuggingFaceTokenizer {
         } catch {
             throw .damagedVocabulary(source: path, reason: "vocab.json at byte \(error.offset): \(error.reason)")
         }
-        guard let text = String(validating: merges, as: UTF8.self) else {
-            throw .damagedVocabulary(source: path, reason: "merges.txt is not UTF-8")
+        guard let text = String(streamSafe: merges) else {
+            throw .damagedVocabulary(source: path, reason: "merges.txt is not UTF-8, or has too many combining marks in a row")
         }
         let pairs = try ByteLevelBPEVocabulary.pairs(mergeLines(text, path: path), source: path)
         var added: [HuggingFaceTokenizerFile.AddedToken] = []

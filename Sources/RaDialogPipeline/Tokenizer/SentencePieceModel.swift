@@ -21,6 +21,8 @@ struct SentencePieceModel {
     /// The largest published vocabulary has 262144; a hostile file should not cost more memory than this makes.
     static let maximumPieces = 300_000
     static let maximumPieceBytes = 4096
+    /// Of all pieces. The largest published vocabulary has 2 MB of them.
+    static let maximumTotalBytes = 8 << 20
 
     /// By token id.
     var pieces: [Piece] = []
@@ -71,11 +73,15 @@ struct SentencePieceModel {
 
     private mutating func read(_ bytes: UnsafeRawBufferPointer) throws(ProtobufReader.Malformed) {
         var reader = ProtobufReader(bytes)
+        var total = 0
         while let (field, value) = try reader.next() {
             switch (field, value) {
             case (1, .bytes(let message)):
                 guard pieces.count < Self.maximumPieces else { throw .init(reason: "more than \(Self.maximumPieces) pieces") }
-                pieces.append(try Self.piece(message, id: pieces.count))
+                let piece = try Self.piece(message, id: pieces.count)
+                total += piece.bytes.count
+                guard total <= Self.maximumTotalBytes else { throw .init(reason: "pieces of more than \(Self.maximumTotalBytes) bytes") }
+                pieces.append(piece)
             case (2, .bytes(let message)): try readTrainer(message)
             case (3, .bytes(let message)): try readNormalizer(message)
             case (5, .bytes(let message)): try readDenormalizer(message)

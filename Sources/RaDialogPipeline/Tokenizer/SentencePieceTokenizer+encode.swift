@@ -108,9 +108,8 @@ extension SentencePieceTokenizer {
         symbols.reserveCapacity(text.count)
         var start = 0
         while start < text.count {
-            let rest = UnsafeBufferPointer(rebasing: text[start...])
-            let match = userDefined.first { rest.starts(with: $0.bytes) }
-            let count = match?.bytes.count ?? min(Self.characterLength(rest[0]), rest.count)
+            let match = userDefined.longest(in: text, at: start)
+            let count = match?.count ?? min(Self.characterLength(text[start]), text.count - start)
             symbols.append(
                 Symbol(start: start, count: count, previous: symbols.count - 1, next: symbols.count + 1, isFrozen: match != nil))
             start += count

@@ -36,7 +36,7 @@ extension SentencePieceTokenizer: TextTokenizer {
     }
 
     package func specialToken(_ text: String) -> Int32? {
-        specials.token(named: text) ?? userDefined.first { $0.bytes.elementsEqual(text.utf8) }?.id
+        specials.token(named: text) ?? userDefined.token(named: text)
     }
 }
 

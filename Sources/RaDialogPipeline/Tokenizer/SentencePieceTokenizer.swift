@@ -18,8 +18,8 @@ public final class SentencePieceTokenizer: Sendable {
     let table: PieceTable
     /// Ids of `<0x00>`...`<0xFF>`; empty without byte fallback.
     let byteTokens: [Int32]
-    /// User-defined pieces, longest first: found in text before anything is merged.
-    let userDefined: [(bytes: [UInt8], id: Int32)]
+    /// User-defined pieces: found in text before anything is merged, the longest at each place.
+    let userDefined: SpecialTokens
     /// Per id: the byte a byte piece stands for, or -1.
     let byteValues: [Int16]
     /// Control and unknown pieces, for text in which the caller allows them.
@@ -55,14 +55,17 @@ public final class SentencePieceTokenizer: Sendable {
         var byteValues = [Int16](repeating: -1, count: model.pieces.count)
         var byteTokens = [Int32](repeating: -1, count: 256)
         var unknown: Int32?
-        var userDefined: [(bytes: [UInt8], id: Int32)] = []
+        var userDefined = SpecialTokens()
         var specials = SpecialTokens()
         for (index, piece) in model.pieces.enumerated() {
             let id = Int32(index)
             switch piece.type {
             case .normal, .userDefined, .unused:
                 guard table.insert(piece.bytes, id: id) else { throw .malformed(path: path, reason: "piece \(id) stands twice") }
-                if piece.type == .userDefined { userDefined.append((piece.bytes, id)) }
+                guard piece.type == .userDefined else { continue }
+                guard piece.bytes.count <= SpecialTokens.maximumBytes, userDefined.insert(piece.bytes, token: id) else {
+                    throw .unsupported(path: path, reason: "its user-defined pieces are too long or too many (piece \(id))")
+                }
             case .control, .unknown, .byte:
                 guard reserved.insert(piece.bytes, id: id) else { throw .malformed(path: path, reason: "piece \(id) stands twice") }
                 if piece.type == .unknown {
@@ -73,7 +76,8 @@ public final class SentencePieceTokenizer: Sendable {
                     byteValues[index] = Int16(value)
                     byteTokens[Int(value)] = id
                 }
-                if piece.type != .byte, piece.bytes.count <= SpecialTokens.maximumBytes { specials.insert(piece.bytes, token: id) }
+                guard piece.type != .byte, piece.bytes.count <= SpecialTokens.maximumBytes else { continue }
+                guard specials.insert(piece.bytes, token: id) else { throw .unsupported(path: path, reason: "its control pieces are too many") }
             }
         }
         guard let unknown else { throw .malformed(path: path, reason: "it has no unknown piece") }
@@ -96,7 +100,7 @@ public final class SentencePieceTokenizer: Sendable {
         self.table = table
         self.specials = specials
         self.byteValues = byteValues
-        self.userDefined = userDefined.sorted { $0.bytes.count > $1.bytes.count }
+        self.userDefined = userDefined
     }
 
     /// The piece of a token as it stands in the model, a space as U+2581; nil for an id that is none.
@@ -108,6 +112,8 @@ public final class SentencePieceTokenizer: Sendable {
     /// `<0x0A>` is 10.
     private static func byteValue(_ piece: [UInt8]) -> UInt8? {
         guard piece.count == 6, piece.starts(with: Array("<0x".utf8)), piece[5] == UInt8(ascii: ">") else { return nil }
+        // A sign is no digit.
+        guard piece[3] != UInt8(ascii: "+"), piece[3] != UInt8(ascii: "-") else { return nil }
         return UInt8(String(decoding: piece[3..<5], as: UTF8.self), radix: 16)
     }
 }

@@ -3,6 +3,9 @@
 struct SpecialTokens: Sendable {
     /// No published vocabulary has a special token of more than 60 bytes.
     static let maximumBytes = 512
+    /// Bytes of all names, those that names begin with alike counted once. A node costs some thirty bytes of memory; a thousand names of 60 bytes have
+    /// 60,000.
+    static let maximumNodes = 1 << 18
 
     /// A child by `node << 8 | byte`; node 0 is the root.
     private var children: [UInt64: Int32] = [:]
@@ -13,7 +16,8 @@ struct SpecialTokens: Sendable {
     var isEmpty: Bool { tokens.count == 1 }
 
     /// A name that is there already keeps its first token. Precondition: not empty, at most `maximumBytes`.
-    mutating func insert(_ name: some Sequence<UInt8>, token: Int32) {
+    /// - Returns: false where the names have become too many: see `maximumNodes`.
+    mutating func insert(_ name: some Sequence<UInt8>, token: Int32) -> Bool {
         var node: Int32 = 0
         for byte in name {
             if node == 0 { startsName[Int(byte)] = true }
@@ -21,6 +25,7 @@ struct SpecialTokens: Sendable {
             if let child = children[key] {
                 node = child
             } else {
+                guard tokens.count < Self.maximumNodes else { return false }
                 children[key] = Int32(tokens.count)
                 node = Int32(tokens.count)
                 tokens.append(-1)
@@ -28,10 +33,11 @@ struct SpecialTokens: Sendable {
         }
         precondition(node != 0, "a special token has a name")
         if tokens[Int(node)] < 0 { tokens[Int(node)] = token }
+        return true
     }
 
     /// The longest name that starts at `offset`.
-    private func longest(in text: UnsafeBufferPointer<UInt8>, at offset: Int) -> (token: Int32, count: Int)? {
+    func longest(in text: UnsafeBufferPointer<UInt8>, at offset: Int) -> (token: Int32, count: Int)? {
         guard startsName[Int(text[offset])] else { return nil }
         var found: (Int32, Int)?
         var node: Int32 = 0

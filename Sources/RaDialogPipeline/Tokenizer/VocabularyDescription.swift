@@ -50,6 +50,9 @@ package struct VocabularyDescription: Sendable {
         guard !tokens.isEmpty, tokens.count <= Self.maximumTokens else {
             throw .damagedVocabulary(source: source, reason: "it has \(tokens.count) tokens; 1 to \(Self.maximumTokens) are read")
         }
+        guard tokens.reduce(0, { $0 + $1.utf8.count }) <= ByteLevelBPEVocabulary.maximumTotalBytes else {
+            throw .damagedVocabulary(source: source, reason: "its tokens have more than \(ByteLevelBPEVocabulary.maximumTotalBytes) bytes")
+        }
         switch model {
         case "llama": return try sentencePiece(source)
         case "gpt2": return try byteLevel(source)
@@ -159,7 +162,10 @@ extension ByteLevelBPEVocabulary {
     /// Merges as text: two tokens with one space between. A space is `Ġ` in a token, so that there is no other.
     static func pairs(_ merges: some Sequence<some StringProtocol>, source: String) throws(TokenizerError) -> [(left: String, right: String)] {
         var pairs: [(left: String, right: String)] = []
+        var total = 0
         for merge in merges {
+            total += merge.utf8.count
+            guard total <= maximumTotalBytes else { throw .damagedVocabulary(source: source, reason: "its merges have more than \(maximumTotalBytes) bytes") }
             let parts = merge.unicodeScalars.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
                 throw .damagedVocabulary(source: source, reason: "merge \(pairs.count), \(String(merge).quotedStart), is not two tokens with a space between")

@@ -54,10 +54,7 @@ package struct BlockTensor: @unchecked Sendable {  // immutable mapped memory, k
         if order == nil, let plain = type.elementType {
             return try FloatTensor(TensorView(name: name, type: plain, shape: shape, bytes: bytes, owner: owner))
         }
-        return FloatTensor(shape: shape) { storage in
-            guard let base = storage.baseAddress else { return }
-            for index in 0..<rows { dequantizeRow(index, into: base + index * columns) }
-        }
+        return try FloatTensor(self)
     }
 
     /// For the kernels; valid during the call.

@@ -19,7 +19,7 @@ package final class FloatTensor: Sendable {
     package var array: [Float] { Array(buffer) }
 
     /// `view` as floats. F16 and BF16 are widened exactly; nothing is rounded.
-    /// - Throws: `WeightsError.wrongType` for integers and F64, which no part of the model is stored as.
+    /// - Throws: `WeightsError.wrongType` for integers and F64, which no part of the model is stored as; `.cannotRead` where memory cannot be had.
     package init(_ view: TensorView) throws(WeightsError) {
         guard [.f32, .f16, .bf16].contains(view.type) else {
             throw .wrongType(path: view.owner.path, name: view.name, found: view.type.rawValue)
@@ -31,7 +31,7 @@ package final class FloatTensor: Sendable {
             owner = view.owner
             return
         }
-        let storage = Self.allocate(count)
+        guard let storage = Self.allocate(count) else { throw Self.noMemory(shape, path: view.owner.path, name: view.name) }
         if let source = view.bytes.baseAddress {
             switch view.type {
             case .f16: ck_widen_f16(storage, source, count)
@@ -43,10 +43,23 @@ package final class FloatTensor: Sendable {
         owner = nil
     }
 
+    /// `block` as floats, in its order of rows: a copy.
+    /// - Throws: `WeightsError.cannotRead` where memory cannot be had.
+    package init(_ block: BlockTensor) throws(WeightsError) {
+        shape = block.shape
+        count = block.rows * block.columns
+        guard let storage = Self.allocate(count) else { throw Self.noMemory(shape, path: block.owner.path, name: block.name) }
+        for row in 0..<block.rows { block.dequantizeRow(row, into: storage + row * block.columns) }
+        pointer = UnsafePointer(storage)
+        owner = nil
+    }
+
     /// New storage filled by `fill`, which gets it zeroed: for what is computed at load (a folded batch norm, say).
-    package init(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
-        let count = shape.reduce(1, *)
-        let storage = Self.allocate(count)
+    /// - Throws: `PipelineError.outOfResources` where memory cannot be had, and what `fill` throws.
+    package init(shape: [Int], fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) throws {
+        guard let count = Self.count(of: shape), let storage = Self.allocate(count) else {
+            throw PipelineError.outOfResources("memory for weights of shape \(shape) cannot be had")
+        }
         storage.initialize(repeating: 0, count: count)
         do {
             try fill(UnsafeMutableBufferPointer(start: storage, count: count))
@@ -61,9 +74,10 @@ package final class FloatTensor: Sendable {
     }
 
     /// New storage with these values.
-    package convenience init(shape: [Int], values: [Float]) {
+    /// - Throws: `PipelineError.outOfResources` where memory cannot be had.
+    package convenience init(shape: [Int], values: [Float]) throws {
         precondition(values.count == shape.reduce(1, *), "a tensor has as many values as its shape says")
-        self.init(shape: shape) { storage in _ = storage.update(from: values) }
+        try self.init(shape: shape) { storage in _ = storage.update(from: values) }
     }
 
     deinit {
@@ -73,11 +87,25 @@ package final class FloatTensor: Sendable {
     /// The widest vector register of the machines we know.
     private static let alignment = 64
 
-    private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
-        let bytes = max(1, count) * MemoryLayout<Float>.stride
-        guard let memory = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment) else {
-            fatalError("out of memory for \(bytes) bytes of weights")  // sizes come from mapped files: not an input's doing
+    /// nil where no memory could hold them.
+    private static func count(of shape: [Int]) -> Int? {
+        var count = 1
+        for side in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: side)
+            guard !overflow else { return nil }
+            count = product
         }
-        return memory.bindMemory(to: Float.self, capacity: count)
+        return count
+    }
+
+    /// nil where the system has no memory for them.
+    private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float>? {
+        let (bytes, overflow) = max(1, count).multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+        guard !overflow, bytes <= Int.max - alignment else { return nil }
+        return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)?.bindMemory(to: Float.self, capacity: count)
+    }
+
+    private static func noMemory(_ shape: [Int], path: String, name: String) -> WeightsError {
+        .cannotRead(path: path, reason: "memory for tensor \"\(name)\" of shape \(shape) as floats cannot be had")
     }
 }

@@ -69,8 +69,8 @@ extension UnsafeRawBufferPointer {
         }
     }
 
-    /// The bytes as text; nil where they are not UTF-8.
+    /// The bytes as text; nil where they are not UTF-8 (see `String.init(streamSafe:)`).
     func text(_ range: Range<Int>) -> String? {
-        String(validating: self[range], as: UTF8.self)
+        String(streamSafe: self[range])
     }
 }

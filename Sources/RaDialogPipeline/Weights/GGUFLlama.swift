@@ -87,6 +87,10 @@ extension GGUFLlama.RopeScaling {
         }
         originalContext = try gguf.integer("llama.rope.scaling.original_context_length")
         attentionFactor = try gguf.real("llama.rope.scaling.attn_factor")
-        frequencyFactors = gguf.block("rope_freqs.weight") == nil ? nil : try gguf.floats("rope_freqs.weight", shape: [pairs]).array
+        if let factors = gguf.block("rope_freqs.weight") {
+            // As blocks they would be a multiple of the file in memory; llama.cpp writes them so, too.
+            guard factors.type == .f32 else { throw .wrongType(path: gguf.path, name: factors.name, found: factors.type.description) }
+            frequencyFactors = try gguf.floats(factors.name, shape: [pairs]).array
+        }
     }
 }

@@ -78,7 +78,7 @@ package struct JSONReader {
             }
         }
         guard skipByte(UInt8(ascii: "\"")) else { throw failure("a string without its end") }
-        guard let text = String(validating: content, as: UTF8.self) else { throw failure("a string that is not UTF-8") }
+        guard let text = String(streamSafe: content) else { throw failure("a string that is not UTF-8, or has too many combining marks in a row") }
         return text
     }
 

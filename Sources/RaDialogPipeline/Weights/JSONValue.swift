@@ -10,24 +10,29 @@ package indirect enum JSONValue: Sendable, Equatable {
 
     /// No format read here nests deeper than half of it.
     private static let maximumDepth = 12
+    /// All values of a text together: two bytes of text can cost a hundred of memory. The largest texts, indices of sharded models, have some thousands.
+    private static let maximumValues = 1 << 17
 
     /// Parses a whole text.
     package init(parsing bytes: UnsafeRawBufferPointer) throws(JSONSyntaxError) {
         var reader = JSONReader(bytes)
-        self = try Self.value(&reader, depth: 0)
+        var count = 0
+        self = try Self.value(&reader, depth: 0, count: &count)
         try reader.end()
     }
 
-    private static func value(_ reader: inout JSONReader, depth: Int) throws(JSONSyntaxError) -> JSONValue {
+    private static func value(_ reader: inout JSONReader, depth: Int, count: inout Int) throws(JSONSyntaxError) -> JSONValue {
         guard depth < maximumDepth else { throw reader.failure("nested deeper than \(maximumDepth)") }
+        count += 1
+        guard count <= maximumValues else { throw reader.failure("more than \(maximumValues) values") }
         switch try reader.kind() {
         case .object:
             var members: [String: JSONValue] = [:]
-            try reader.object { reader, key throws(JSONSyntaxError) in members[key] = try value(&reader, depth: depth + 1) }
+            try reader.object { reader, key throws(JSONSyntaxError) in members[key] = try value(&reader, depth: depth + 1, count: &count) }
             return .object(members)
         case .array:
             var elements: [JSONValue] = []
-            try reader.array { reader throws(JSONSyntaxError) in elements.append(try value(&reader, depth: depth + 1)) }
+            try reader.array { reader throws(JSONSyntaxError) in elements.append(try value(&reader, depth: depth + 1, count: &count)) }
             return .array(elements)
         case .string: return .string(try reader.string())
         case .number: return .number(try reader.number())

@@ -11,8 +11,15 @@ package final class MappedFile: Sendable {
     package let count: Int
     /// Start of the mapping. Immutable memory, unmapped in deinit and nowhere else.
     private nonisolated(unsafe) let base: UnsafeRawPointer?
-    /// False for `init(path:count:fill:)`: its pages have no file to come back from.
-    private let isFile: Bool
+    private let origin: Origin
+
+    private enum Origin {
+        case file
+        /// Pages of our own, which have no file to come back from.
+        case memory
+        /// The caller's.
+        case borrowed
+    }
 
     /// Every byte of the file. Valid while `self` lives: whoever keeps the pointer keeps the file.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
@@ -40,7 +47,7 @@ package final class MappedFile: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .cannotRead(path: path, reason: "it is not a regular file") }
         self.path = path
-        isFile = true
+        origin = .file
         count = Int(status.st_size)
         guard count > 0 else {
             base = nil
@@ -58,7 +65,7 @@ package final class MappedFile: Sendable {
     package init(path: String, count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) throws(WeightsError) {
         self.path = path
         self.count = count
-        isFile = false
+        origin = .memory
         guard count > 0 else {
             base = nil
             return
@@ -71,6 +78,14 @@ package final class MappedFile: Sendable {
         fill(UnsafeMutableRawBufferPointer(start: address, count: count))
     }
 
+    /// A file that is in the caller's memory: `bytes` have to outlive the object and everything that keeps it.
+    package init(path: String, borrowing bytes: UnsafeRawBufferPointer) {
+        self.path = path
+        origin = .borrowed
+        count = bytes.count
+        base = bytes.baseAddress
+    }
+
     /// Tells the system that `part` of `bytes` will not be read soon, so that it stops counting as resident. Reading it again is allowed and
     /// reads the file again.
     package func discard(_ part: UnsafeRawBufferPointer) { advise(part, MADV_DONTNEED) }
@@ -80,7 +95,7 @@ package final class MappedFile: Sendable {
 
     /// Advice is about whole pages: those that hold any byte of `part` (a neighbour's page that goes comes back when it is read).
     private func advise(_ part: UnsafeRawBufferPointer, _ advice: Int32) {
-        guard isFile, let base, let start = part.baseAddress, start >= base, part.count > 0, start + part.count <= base + count else { return }
+        guard origin == .file, let base, let start = part.baseAddress, start >= base, part.count > 0, start + part.count <= base + count else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = Int(bitPattern: start) / page * page
         guard let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
@@ -89,7 +104,7 @@ package final class MappedFile: Sendable {
     }
 
     deinit {
-        guard let base else { return }
+        guard let base, origin != .borrowed else { return }
         munmap(UnsafeMutableRawPointer(mutating: base), count)
     }
 

@@ -3,11 +3,15 @@ extension VocabularyDescription {
     ///
     /// - Returns: nil where the file carries no tokenizer.
     package init?(_ gguf: GGUF) throws(WeightsError) {
-        guard let model = try gguf.string("tokenizer.ggml.model"), let tokens = try gguf.strings("tokenizer.ggml.tokens") else { return nil }
-        func perToken<Value>(_ values: [Value]?, _ key: String) throws(WeightsError) -> [Value]? {
-            guard let values else { return nil }
-            guard values.count == tokens.count else { throw gguf.kind(key, "as long as the vocabulary (\(values.count) of \(tokens.count))") }
-            return values
+        func strings(_ key: String, atMost limit: Int) throws(WeightsError) -> [String]? {
+            if let count = gguf.type(of: key)?.count, count > limit { throw gguf.kind(key, "an array of at most \(limit) (\(count))") }
+            return try gguf.strings(key)
+        }
+        guard let model = try gguf.string("tokenizer.ggml.model"), let tokens = try strings("tokenizer.ggml.tokens", atMost: Self.maximumTokens) else { return nil }
+        /// Throws where there is an array that has not one element for each token.
+        func checkPerToken(_ key: String) throws(WeightsError) {
+            guard let count = gguf.type(of: key)?.count, count != tokens.count else { return }
+            throw gguf.kind(key, "as long as the vocabulary (\(count) of \(tokens.count))")
         }
         func id(_ name: String) throws(WeightsError) -> Int? {
             let key = "tokenizer.ggml.\(name)_token_id"
@@ -17,11 +21,12 @@ extension VocabularyDescription {
             guard value >= 0, value < tokens.count else { throw gguf.kind(key, "within the vocabulary of \(tokens.count) (\(value))") }
             return value
         }
-        let scores = try perToken(try gguf.floats("tokenizer.ggml.scores"), "tokenizer.ggml.scores")
-        let types = try perToken(try gguf.int32s("tokenizer.ggml.token_type"), "tokenizer.ggml.token_type")
+        for key in ["tokenizer.ggml.scores", "tokenizer.ggml.token_type"] { try checkPerToken(key) }
+        let scores = try gguf.floats("tokenizer.ggml.scores")
+        let types = try gguf.int32s("tokenizer.ggml.token_type")
         self.init(
             model: model, preTokenizer: try gguf.string("tokenizer.ggml.pre"), tokens: tokens, scores: scores, types: types,
-            merges: try gguf.strings("tokenizer.ggml.merges"), bosToken: try id("bos"), eosToken: try id("eos"),
+            merges: try strings("tokenizer.ggml.merges", atMost: Self.maximumMerges), bosToken: try id("bos"), eosToken: try id("eos"),
             addBOS: try gguf.boolean("tokenizer.ggml.add_bos_token"), addSpacePrefix: try gguf.boolean("tokenizer.ggml.add_space_prefix"))
     }
 }
