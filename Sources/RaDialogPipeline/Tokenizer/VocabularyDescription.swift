@@ -160,12 +160,13 @@ package struct VocabularyDescription: Sendable {
 
 extension ByteLevelBPEVocabulary {
     /// Merges as text: two tokens with one space between. A space is `Ġ` in a token, so that there is no other.
-    static func pairs(_ merges: some Sequence<some StringProtocol>, source: String) throws(TokenizerError) -> [(left: String, right: String)] {
+    static func pairs(_ merges: some Collection<some StringProtocol>, source: String) throws(TokenizerError) -> [(left: String, right: String)] {
+        guard merges.reduce(0, { $0 + $1.utf8.count }) <= maximumTotalBytes else {
+            throw .damagedVocabulary(source: source, reason: "its merges have more than \(maximumTotalBytes) bytes")
+        }
         var pairs: [(left: String, right: String)] = []
-        var total = 0
+        pairs.reserveCapacity(merges.count)
         for merge in merges {
-            total += merge.utf8.count
-            guard total <= maximumTotalBytes else { throw .damagedVocabulary(source: source, reason: "its merges have more than \(maximumTotalBytes) bytes") }
             let parts = merge.unicodeScalars.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
                 throw .damagedVocabulary(source: source, reason: "merge \(pairs.count), \(String(merge).quotedStart), is not two tokens with a space between")
