@@ -74,6 +74,6 @@ def test_what_cannot_be_labelled_is_named(tmp_path, bundle):
 def test_chexbert_is_not_imported_without_its_vocabulary(tmp_path):
     arguments = ["radialogctl", "model", "import", "v2", "--adapter", tmp_path, "--base", tmp_path, "--quantize", "q8_0", "--output", tmp_path / "out"]
     message = run(*arguments, "--chexbert", tmp_path / "chexbert.pth", expect=USAGE)
-    assert "vocab.txt of bert-base-uncased" in message
+    assert "vocab.txt of the published model bert-base-uncased" in message
     assert "--chexbert FILE" in run(*arguments, "--chexbert-vocabulary", tmp_path / "vocab.txt", expect=USAGE)
     assert not list(tmp_path.iterdir())
