@@ -182,8 +182,8 @@ def widen(source, target):
     """The same model with every tensor in F32, by the gguf package."""
     if target.exists():
         return
-    reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(target, "llama")
+    reader, part = gguf.GGUFReader(source), target.with_suffix(".part")
+    writer = gguf.GGUFWriter(part, "llama")
     for field in reader.fields.values():
         if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type", "general.quantization_version"):
             continue
@@ -192,6 +192,7 @@ def widen(source, target):
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(tensor.shape[::-1]))
     finish(writer)
+    part.rename(target)
 
 
 def finish(writer):
@@ -330,8 +331,11 @@ def quantisation(ours, source, options):
         parameters.nthread, parameters.ftype = options.threads, file_type
         if embedding is not None:
             parameters.pure, parameters.token_embedding_type = True, embedding
-        if not target.exists() and lib.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(parameters)) != 0:
-            sys.exit(f"llama_model_quantize {kind} failed")
+        part = target.with_suffix(".part")
+        if not target.exists():
+            if lib.llama_model_quantize(str(source).encode(), str(part).encode(), ctypes.byref(parameters)) != 0:
+                sys.exit(f"llama_model_quantize {kind} failed")
+            part.rename(target)
         return target
 
     def mine(kind):
