@@ -67,26 +67,31 @@ CK_INLINE void CK_AMX(finish)(const ck_panel_job *job, const float *sums, size_t
 
 // MARK: Up to sixteen rows
 
-enum { CK_AMX_PREFETCH = 1024 };
+enum {
+    /// Bytes ahead of what is read: some 100 nanoseconds.
+    CK_AMX_PREFETCH = 1024,
+};
 
-/// One unit of stream `s`: the tile register of its sums is a literal.
-#define CK_AMX_STREAM(s)                                                                                                 \
-    {                                                                                                                    \
-        const uint8_t *next = panels[s] + unit * unit_bytes + CK_AMX_PREFETCH;                                           \
-        CK_UNROLL                                                                                                        \
-        for (size_t line = 0; line < unit_bytes; line += 64) _mm_prefetch((const char *)next + line, _MM_HINT_T0);       \
-        uint8_t *tile = workspace + s * 2 * CK_PANEL_TILE;                                                               \
-        CK_AMX(unpack)(type, tile, panels[s], unit);                                                                     \
-        _tile_loadd(6, tile, 64);                                                                                        \
-        CK_AMX_DOT(s, 4, 6);                                                                                             \
-        _tile_loadd(7, tile + CK_PANEL_TILE, 64);                                                                        \
-        CK_AMX_DOT(s, 5, 7);                                                                                             \
+/// What will be read next of stream `s`, on its way.
+#define CK_AMX_FETCH(s)                                                                                                  \
+    CK_UNROLL                                                                                                            \
+    for (size_t line = 0; line < unit_bytes; line += 64) {                                                               \
+        _mm_prefetch((const char *)panels[s] + unit * unit_bytes + CK_AMX_PREFETCH + line, _MM_HINT_T0);                 \
     }
 
-CK_INLINE void CK_AMX(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace) {
+/// Step 0 ... 7 of a round: tile step % 2 of stream step / 2 to its place in the ring.
+#define CK_AMX_WRITE(step)                                                                                               \
+    CK_AMX(unpack)(type, ring + step % 4 * CK_PANEL_TILE, panels[step / 2], unit, step % 2);
+
+/// The tile of that step, times the rows' tile `x` (register 4 or 5), into the stream's sums.
+#define CK_AMX_USE(step, sums, x)                                                                                        \
+    _tile_loadd(6, ring + step % 4 * CK_PANEL_TILE, 64);                                                                 \
+    CK_AMX_DOT(sums, x, 6);
+
+CK_INLINE void CK_AMX(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end, uint8_t *ring) {
     const size_t unit_bytes = ck_panel_unit_bytes(type);
-    const uint8_t *data = job->weights.data;
-    float *sums = (float *)(workspace + CK_PANEL_STREAMS * 2 * CK_PANEL_TILE);
+    const uint8_t *data = job->weights.data, *x = job->tiles;
+    float *sums = (float *)(ring + 4 * CK_PANEL_TILE);
     // Each stream goes through panels that follow each other, so that what is prefetched behind a panel is the next one.
     size_t length = (end - first + CK_PANEL_STREAMS - 1) / CK_PANEL_STREAMS;
     CK_AMX(configure)((uint8_t)job->m);
@@ -100,14 +105,41 @@ CK_INLINE void CK_AMX(few_of)(const ck_block_type type, const ck_panel_job *job,
         _tile_zero(1);
         _tile_zero(2);
         _tile_zero(3);
+        // A tile is used three steps after it was written: it has left the store buffer, and the product's latency hides behind the steps
+        // between. The ring is 4 KiB: nothing written since shares the lower twelve bits of its address, which would delay the load.
         for (size_t unit = 0; unit < job->units; unit++) {
-            _tile_loadd(4, job->tiles + unit * 2 * CK_PANEL_TILE, 64);
-            _tile_loadd(5, job->tiles + (unit * 2 + 1) * CK_PANEL_TILE, 64);
-            CK_AMX_STREAM(0)
-            CK_AMX_STREAM(1)
-            CK_AMX_STREAM(2)
-            CK_AMX_STREAM(3)
+            CK_AMX_FETCH(0)
+            CK_AMX_WRITE(0)
+            if (unit > 0) {
+                CK_AMX_USE(5, 2, 5)
+            }
+            CK_AMX_WRITE(1)
+            if (unit > 0) {
+                CK_AMX_USE(6, 3, 4)
+            }
+            CK_AMX_FETCH(1)
+            CK_AMX_WRITE(2)
+            if (unit > 0) {
+                CK_AMX_USE(7, 3, 5)
+            }
+            _tile_loadd(4, x + unit * 2 * CK_PANEL_TILE, 64);
+            _tile_loadd(5, x + unit * 2 * CK_PANEL_TILE + CK_PANEL_TILE, 64);
+            CK_AMX_WRITE(3)
+            CK_AMX_USE(0, 0, 4)
+            CK_AMX_FETCH(2)
+            CK_AMX_WRITE(4)
+            CK_AMX_USE(1, 0, 5)
+            CK_AMX_WRITE(5)
+            CK_AMX_USE(2, 1, 4)
+            CK_AMX_FETCH(3)
+            CK_AMX_WRITE(6)
+            CK_AMX_USE(3, 1, 5)
+            CK_AMX_WRITE(7)
+            CK_AMX_USE(4, 2, 4)
         }
+        CK_AMX_USE(5, 2, 5)
+        CK_AMX_USE(6, 3, 4)
+        CK_AMX_USE(7, 3, 5)
         _tile_stored(0, sums, 64);
         _tile_stored(1, sums + 256, 64);
         _tile_stored(2, sums + 512, 64);
@@ -134,23 +166,31 @@ static void CK_AMX(few)(const ck_panel_job *job, size_t first, size_t end, uint8
 
 // MARK: Many rows
 
-/// Tiles of units first ..< end of a panel to `buffer`.
-CK_INLINE void CK_AMX(unpack_units)(const ck_block_type type, uint8_t *buffer, const uint8_t *panel, size_t first, size_t end) {
-    for (size_t unit = first; unit < end; unit++) CK_AMX(unpack)(type, buffer + (unit - first) * 2 * CK_PANEL_TILE, panel, unit);
+/// Tiles of units first ..< end of a panel to `buffer`; what will be unpacked next, `ahead`, to the second-level cache.
+CK_INLINE void CK_AMX(unpack_units)(const ck_block_type type, uint8_t *buffer, const uint8_t *panel, const uint8_t *ahead, size_t first, size_t end) {
+    const size_t unit_bytes = ck_panel_unit_bytes(type);
+    for (size_t unit = first; unit < end; unit++, ahead += unit_bytes) {
+        CK_UNROLL
+        for (size_t line = 0; line < unit_bytes; line += 64) _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
+        CK_AMX(unpack)(type, buffer + (unit - first) * 2 * CK_PANEL_TILE, panel, unit, 0);
+        CK_AMX(unpack)(type, buffer + (unit - first) * 2 * CK_PANEL_TILE + CK_PANEL_TILE, panel, unit, 1);
+    }
 }
 
-static void CK_AMX(unpack_piece)(const ck_panel_job *job, uint8_t *buffer, size_t panel, size_t first, size_t end) {
-    const uint8_t *weights = (const uint8_t *)job->weights.data + panel * job->panel_bytes + CK_PANEL_HEADER;
-    CK_AMX_TYPES(unpack_units, buffer, weights, first, end)
+static void CK_AMX(unpack_piece)(const ck_panel_job *job, uint8_t *buffer, const uint8_t *panel, const uint8_t *ahead, size_t first, size_t end) {
+    CK_AMX_TYPES(unpack_units, buffer, panel, ahead, first, end)
 }
 
-/// Two tiles of x by two of weights over `count` tiles of columns: each tile that is loaded is used twice.
-static void CK_AMX(square)(float *sums, const uint8_t *x, const uint8_t *weights, size_t count) {
+/// Two tiles of x by two of weights over `count` tiles of columns: each tile that is loaded is used twice. A sixteenth of the next piece of x
+/// at `next`, as the pairs of a group are, comes to the second-level cache.
+static void CK_AMX(square)(float *sums, const uint8_t *x, const uint8_t *next, const uint8_t *weights, size_t count) {
     _tile_loadd(0, sums, 64);
     _tile_loadd(1, sums + 256, 64);
     _tile_loadd(2, sums + 512, 64);
     _tile_loadd(3, sums + 768, 64);
     for (size_t kt = 0; kt < count; kt++) {
+        _mm_prefetch((const char *)next + kt * 128, _MM_HINT_T1);
+        _mm_prefetch((const char *)next + kt * 128 + 64, _MM_HINT_T1);
         _tile_loadd(4, x + kt * 2 * CK_PANEL_TILE, 64);
         _tile_loadd(6, weights + kt * CK_PANEL_TILE, 64);
         CK_AMX_DOT(0, 4, 6);
@@ -184,7 +224,8 @@ static void CK_AMX(flat)(float *sums, const uint8_t *x, const uint8_t *weights, 
 static void CK_AMX(many)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace) {
     enum { piece = CK_PANEL_PIECE / CK_PANEL_STEP };
     float *sums = (float *)(workspace + CK_PANEL_BUFFER);
-    size_t row_tiles = (job->m + 15) / 16;
+    const uint8_t *data = (const uint8_t *)job->weights.data + CK_PANEL_HEADER;
+    size_t row_tiles = (job->m + 15) / 16, unit_bytes = ck_panel_unit_bytes(job->weights.type);
     // Sums of a pair of panels: [row tile][panel of the pair][16][16].
     size_t pair_sums = row_tiles * 2 * 256;
     memset(sums, 0, (end - first + 1) / 2 * pair_sums * sizeof(float));
@@ -192,13 +233,15 @@ static void CK_AMX(many)(const ck_panel_job *job, size_t first, size_t end, uint
     for (size_t unit = 0; unit < job->units; unit += piece) {
         size_t last = unit + piece < job->units ? unit + piece : job->units, count = 2 * (last - unit);
         for (size_t panel = first; panel < end; panel += 2) {
-            CK_AMX(unpack_piece)(job, workspace, panel, unit, last);
+            const uint8_t *at = data + panel * job->panel_bytes, *ahead = at + 2 * job->panel_bytes + unit * unit_bytes;
+            if (panel + 2 >= end) ahead = data + first * job->panel_bytes + last * unit_bytes;
+            CK_AMX(unpack_piece)(job, workspace, at, ahead, unit, last);
             // The partner of an odd last panel computes with what lies there; nobody reads it.
-            if (panel + 1 < end) CK_AMX(unpack_piece)(job, workspace + CK_PANEL_BUFFER / 2, panel + 1, unit, last);
+            if (panel + 1 < end) CK_AMX(unpack_piece)(job, workspace + CK_PANEL_BUFFER / 2, at + job->panel_bytes, ahead + job->panel_bytes, unit, last);
             float *own = sums + (panel - first) / 2 * pair_sums;
             for (size_t t = 0; t < row_tiles; t += 2) {
                 const uint8_t *x = job->tiles + ck_panel_tile_at(job, t, 2 * unit);
-                if (t + 1 < row_tiles) CK_AMX(square)(own + t * 512, x, workspace, count);
+                if (t + 1 < row_tiles) CK_AMX(square)(own + t * 512, x, x + 2 * count * CK_PANEL_TILE + (panel - first) / 2 * CK_PANEL_TILE, workspace, count);
                 else CK_AMX(flat)(own + t * 512, x, workspace, count);
             }
         }

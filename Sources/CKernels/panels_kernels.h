@@ -10,12 +10,12 @@
 enum {
     /// Rows that one tile holds: up to so many take the path that is bound by memory.
     CK_PANEL_ROWS = 16,
-    /// Rows of x that share dequantised weights; their tiles of one piece of columns fill an eighth of the second-level cache.
+    /// Rows of x that share dequantised weights; their tiles of one piece of columns are a sixteenth of the second-level cache.
     CK_PANEL_PASS = 256,
-    /// Columns of such a piece: two panels of it as halves are two thirds of the first-level cache.
-    CK_PANEL_PIECE = 512,
+    /// Columns of such a piece: two panels of it as halves stay in the first-level cache beside 32 rows of x.
+    CK_PANEL_PIECE = 256,
     /// Panels whose sums wait in the second-level cache while a piece of x is used for all of them.
-    CK_PANEL_GROUP = 16,
+    CK_PANEL_GROUP = 32,
     /// Panels that are read at the same time: a core reaches the memory's full rate with two to four streams.
     CK_PANEL_STREAMS = 4,
     /// Panels of a task of the path for few rows.
