@@ -85,8 +85,8 @@ enum {
 
 /// The tile of that step, times the rows' tile `x` (register 4 or 5), into the stream's sums.
 #define CK_AMX_USE(step, sums, x)                                                                                        \
-    _tile_loadd(6, ring + step % 4 * CK_PANEL_TILE, 64);                                                                 \
-    CK_AMX_DOT(sums, x, 6);
+    _tile_loadd(x + 2, ring + step % 4 * CK_PANEL_TILE, 64);                                                             \
+    CK_AMX_DOT(sums, x, x + 2);
 
 CK_INLINE void CK_AMX(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end, uint8_t *ring) {
     const size_t unit_bytes = ck_panel_unit_bytes(type);
@@ -241,7 +241,7 @@ static void CK_AMX(many)(const ck_panel_job *job, size_t first, size_t end, uint
             float *own = sums + (panel - first) / 2 * pair_sums;
             for (size_t t = 0; t < row_tiles; t += 2) {
                 const uint8_t *x = job->tiles + ck_panel_tile_at(job, t, 2 * unit);
-                if (t + 1 < row_tiles) CK_AMX(square)(own + t * 512, x, x + 2 * count * CK_PANEL_TILE + (panel - first) / 2 * CK_PANEL_TILE, workspace, count);
+                if (t + 1 < row_tiles) CK_AMX(square)(own + t * 512, x, x + 2 * count * CK_PANEL_TILE + (panel - first) / 2 * count * 128, workspace, count);
                 else CK_AMX(flat)(own + t * 512, x, workspace, count);
             }
         }
