@@ -2,7 +2,7 @@
 #ifndef CK_BLOCKS_KERNELS_H
 #define CK_BLOCKS_KERNELS_H
 
-#include "ck_blocks.h"
+#include "panels_layout.h"
 
 #pragma clang assume_nonnull begin
 
@@ -21,6 +21,8 @@ typedef struct {
     void (*accumulate)(float *sums, const float *x, size_t x_stride, size_t rows, const float *panel, size_t length);
     /// One block of 256 numbers; false where they do not fit.
     bool (*quantize_q4_k)(uint8_t *target, const float *source);
+    /// target[k][0 ..< CK_PANEL_OUTPUTS], rows of CK_PANEL: `length` columns (a multiple of 32) of unit `unit` of a panel.
+    void (*unpack_panel)(ck_block_type type, float *target, const uint8_t *panel, size_t unit, size_t length);
 } ck_block_kernels;
 
 extern const ck_block_kernels ck_scalar_block_kernels;

@@ -15,9 +15,10 @@
 #include "blocks_dequantize.h"
 #include "blocks_product.h"
 #include "blocks_quantize.h"
+#include "panels_float.h"
 
 #define CK_SET_BLOCK_TABLE                                                                                               \
     {                                                                                                                    \
         .dequantize = CK_SET(dequantize), .transpose = CK_SET(transpose), .accumulate = CK_SET(accumulate),              \
-        .quantize_q4_k = CK_SET(quantize_q4_k),                                                                          \
+        .quantize_q4_k = CK_SET(quantize_q4_k), .unpack_panel = CK_SET(unpack_panel),                                        \
     }

@@ -47,6 +47,7 @@ extern const ck_kernels ck_avx512_kernels;
 #endif
 
 const ck_kernels *ck_pool_kernels(const ck_pool *pool);
+ck_instruction_set ck_pool_set(const ck_pool *pool);
 
 #pragma clang assume_nonnull end
 

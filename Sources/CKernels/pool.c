@@ -182,6 +182,8 @@ size_t ck_pool_threads(const ck_pool *pool) { return pool->threads; }
 
 const ck_kernels *ck_pool_kernels(const ck_pool *pool) { return pool->kernels; }
 
+ck_instruction_set ck_pool_set(const ck_pool *pool) { return pool->set; }
+
 const char *ck_arithmetic_name(const ck_pool *pool) {
     switch (pool->set) {
     case CK_AVX512: return "fp32-fma+avx512";
