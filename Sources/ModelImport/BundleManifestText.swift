@@ -5,6 +5,7 @@ import ReportModel
 /// The keys of manifest.json for an imported model, without `files` and `provenance`. Format: docs/model-bundle.md.
 struct BundleManifestText {
     let request: ModelImport
+    let languageFile: String
     let vision: VisionParts
     let classifier: ClassifierPart
     let weights: LanguageModelWeights
@@ -30,7 +31,7 @@ struct BundleManifestText {
     func body() throws(ImportError) -> [String: Any] {
         let model = weights.configuration
         var language: [String: Any] = [
-            "architecture": "llama", "weights": "language_model.gguf", "layers": model.layers, "hidden": model.hidden, "heads": model.heads,
+            "architecture": "llama", "weights": languageFile, "layers": model.layers, "hidden": model.hidden, "heads": model.heads,
             "key_value_heads": model.keyValueHeads, "feed_forward": model.feedForward, "vocabulary": weights.vocabulary, "context": model.context,
             "rms_norm_eps": model.rmsNormEpsilon, "rope_theta": model.ropeTheta, "tied_embeddings": model.tiedEmbeddings,
         ]

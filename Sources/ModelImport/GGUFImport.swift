@@ -7,6 +7,8 @@ package struct GGUFImport: Sendable {
     package var file: String
     /// nil keeps the file's bytes.
     package var quantization: ModelImport.Quantization?
+    /// Panels are made of matrices whose type has them; where one has not, the bundle keeps GGUF.
+    package var layout = ModelImport.Layout.gguf
     package var output: String
     /// nil for the file's `general.name`.
     package var name: String?
@@ -27,7 +29,9 @@ package struct GGUFImport: Sendable {
         self.system = system
     }
 
+    /// The language model; with panels, its vocabulary alone.
     private static let weightsName = "language_model.gguf"
+    private static let panelsName = "language_model.panels"
 
     /// Blocks; call from a thread of your own. The file is checked whole before anything is written.
     /// - Throws: `ImportError`; nothing is left of an incomplete bundle.
@@ -56,11 +60,22 @@ package struct GGUFImport: Sendable {
             throw ImportError.unsupported(path: file, reason: "its vocabulary has no token that ends an answer in the format \(format.rawValue)")
         }
         let name = try self.name ?? gguf.string("general.name") ?? "gguf"
-        let manifest = try manifest(llama, name: name, format: format)
+        let pool = try KernelPool(threads: threads)
+        let panels = layout == .panels ? try panelWriter(gguf, pool) : nil
+        let manifest = try manifest(llama, name: name, format: format, weights: panels == nil ? Self.weightsName : Self.panelsName)
 
         let writer = try BundleFolderWriter(output: output)
-        if let quantization {
-            let pool = try KernelPool(threads: threads)
+        if let panels {
+            let total = LlamaConfiguration(llama).tensors().reduce(0) { $0 + $1.shape.reduce(1, *) }
+            var done = 0
+            try writer.file(Self.panelsName) { descriptor, path in
+                try panels.write(descriptor, path) {
+                    done += $0
+                    progress(.languageModel(done: done, of: total))
+                }
+            }
+            try writer.file(Self.weightsName) { descriptor, path in try RequantizedFile.writeVocabulary(of: gguf, descriptor, path) }
+        } else if let quantization {
             try writer.file(Self.weightsName) { descriptor, path in
                 try RequantizedFile(source: gguf, type: quantization.blockType, pool: pool).write(descriptor, path) {
                     progress(.languageModel(done: $0, of: $1))
@@ -70,6 +85,21 @@ package struct GGUFImport: Sendable {
             try writer.copy(file, as: Self.weightsName, maximumBytes: .max)
         }
         try writer.publish(manifest)
+    }
+
+    /// nil where a matrix has a type or a width that panels do not have.
+    private func panelWriter(_ gguf: GGUF, _ pool: KernelPool) throws -> PanelFileWriter? {
+        do throws(WeightsError) {
+            let weights = try GGUFLanguageWeights(gguf)
+            let rows = LlamaConfiguration(weights.llama).tensors().compactMap { weights.block($0.name) }.map { StoredRows(block: $0, path: file) }
+            return PanelFileWriter(rows, pool: pool) { tensor in
+                guard let quantization else { return weights.block(tensor.name)?.type ?? .f32 }
+                return StoredType.of(
+                    GGUFNames.gguf(tensor.name) ?? "", shape: tensor.shape, wanted: quantization.blockType, tiedEmbeddings: weights.llama.tiedEmbeddings)
+            }
+        } catch {
+            throw ImportError(error)
+        }
     }
 
     /// Exactly the architecture's tensors: a bias or an expert that is not computed would make quietly wrong text.
@@ -92,9 +122,9 @@ package struct GGUFImport: Sendable {
         throw ImportError.unsupported(path: file, reason: "its chat template is none that is written here; name the format to use instead with --format (\(known))")
     }
 
-    private func manifest(_ llama: GGUFLlama, name: String, format: DialogueFormat) throws(ImportError) -> [String: Any] {
+    private func manifest(_ llama: GGUFLlama, name: String, format: DialogueFormat, weights: String) throws(ImportError) -> [String: Any] {
         var language: [String: Any] = [
-            "architecture": "llama", "weights": Self.weightsName, "layers": llama.layers, "hidden": llama.hidden, "heads": llama.heads,
+            "architecture": "llama", "weights": weights, "layers": llama.layers, "hidden": llama.hidden, "heads": llama.heads,
             "key_value_heads": llama.keyValueHeads, "feed_forward": llama.feedForward, "vocabulary": llama.vocabulary, "context": llama.context,
             "rms_norm_eps": llama.rmsNormEpsilon, "rope_theta": llama.ropeTheta, "tied_embeddings": llama.tiedEmbeddings,
         ]

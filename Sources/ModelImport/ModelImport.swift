@@ -24,6 +24,14 @@ package struct ModelImport: Sendable {
         }
     }
 
+    /// How the language model's matrices lie in the bundle.
+    package enum Layout: String, Sendable, CaseIterable {
+        /// In the order that the fastest kernels read them; where a type or a width has no panels, `gguf`.
+        case panels
+        /// As llama.cpp reads them too.
+        case gguf
+    }
+
     package enum Step: Sendable {
         /// Writing the language model: numbers of it so far, and in all.
         case languageModel(done: Int, of: Int)
@@ -40,6 +48,7 @@ package struct ModelImport: Sendable {
     /// v1: checkpoint_4.pth; v2: non_lora_trainables.bin.
     package var alignment: String
     package var quantization: Quantization
+    package var layout = Layout.panels
     package var output: String
     package var name: String
     package var version: String
@@ -98,8 +107,10 @@ package struct ModelImport: Sendable {
         if let chexbert, !chexbert.hasPublishedVocabulary {
             progress(.note("labeler: \(chexbert.vocabulary) is not the published vocab.txt of bert-base-uncased, byte for byte; wrong tokens give wrong labels"))
         }
+        let panels = layout == .panels ? panelWriter(weights, pool) : nil
+        let languageFile = panels == nil ? "language_model.gguf" : "language_model.panels"
         let manifest = BundleManifestText(
-            request: self, vision: vision, classifier: classifierPart, weights: weights, scaling: try BundleManifestText.scaling(configuration, base))
+            request: self, languageFile: languageFile, vision: vision, classifier: classifierPart, weights: weights, scaling: try BundleManifestText.scaling(configuration, base))
         let body = try manifest.body()
         let tokenizer = base + "/tokenizer.model"
         try checkTokenizer(tokenizer, vocabulary: weights.vocabulary)
@@ -116,10 +127,15 @@ package struct ModelImport: Sendable {
         }
         let total = weights.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
         var done = 0
-        try writer.file("language_model.gguf") { descriptor, path in
-            try LanguageModelFile(weights: weights, type: quantization.blockType, pool: pool).write(descriptor, path, name: name) { count in
-                done += count
-                progress(.languageModel(done: done, of: total))
+        func advance(_ count: Int) {
+            done += count
+            progress(.languageModel(done: done, of: total))
+        }
+        try writer.file(languageFile) { descriptor, path in
+            if let panels {
+                try panels.write(descriptor, path, advance: advance)
+            } else {
+                try LanguageModelFile(weights: weights, type: quantization.blockType, pool: pool).write(descriptor, path, name: name, advance: advance)
             }
         }
         var complete = body
@@ -128,6 +144,14 @@ package struct ModelImport: Sendable {
         for (role, hash) in try hashes.wait() { provenance["sha256 of \(role)"] = hash }
         complete["provenance"] = provenance
         try writer.publish(complete)
+    }
+
+    /// nil where a matrix would have a type or a width that panels do not have.
+    private func panelWriter(_ weights: LanguageModelWeights, _ pool: KernelPool) -> PanelFileWriter? {
+        PanelFileWriter(weights.tensors.map { MergedRows(weights: weights, tensor: $0) }, pool: pool) {
+            StoredType.of(
+                GGUFNames.gguf($0.name) ?? "", shape: $0.shape, wanted: quantization.blockType, tiedEmbeddings: weights.configuration.tiedEmbeddings)
+        }
     }
 
     private static let maximumTokenizerBytes = 64 << 20

@@ -1,7 +1,7 @@
 internal import CKernels
 
-/// y = x . W^T + b. The weights are either packed as 32-bit floats for the kernels, or stay in the blocks of a mapped file; the same
-/// numbers give the same bits both ways.
+/// y = x . W^T + b. The weights are packed as 32-bit floats for the kernels, stay in the blocks of a mapped file (the same numbers give the
+/// same bits both ways), or lie in panels, whose products are computed in the pool's panel arithmetic.
 package struct Linear: Sendable {
     package let inputs: Int
     package let outputs: Int
@@ -11,6 +11,11 @@ package struct Linear: Sendable {
     private enum Weights: Sendable {
         case packed(FloatTensor)
         case blocks(BlockTensor)
+        case panels(PanelMatrix)
+    }
+
+    package var isInPanels: Bool {
+        if case .panels = weights { true } else { false }
     }
 
     /// Packs row after row: `row` fills `inputs` weights of the given output.
@@ -42,9 +47,21 @@ package struct Linear: Sendable {
         self.bias = bias
     }
 
+    package init(_ panels: PanelMatrix, bias: FloatTensor? = nil) {
+        precondition(bias == nil || bias?.shape == [panels.rows], "a bias has one number an output")
+        weights = .panels(panels)
+        inputs = panels.columns
+        outputs = panels.rows
+        self.bias = bias
+    }
+
     /// `name.weight` [outputs, inputs], and `name.bias` [outputs] where `hasBias`.
     package init(_ source: any TensorSource, _ name: String, outputs: Int, inputs: Int, hasBias: Bool = false) throws {
         let bias = hasBias ? try source.floats(name + ".bias", shape: [outputs]) : nil
+        if let panels = try source.panels(name + ".weight", rows: outputs, columns: inputs) {
+            self.init(panels, bias: bias)
+            return
+        }
         if let blocks = source.block(name + ".weight") {
             guard blocks.shape == [outputs, inputs] else {
                 throw WeightsError.wrongShape(path: source.path, name: name + ".weight", found: blocks.shape, expected: [outputs, inputs])
@@ -70,6 +87,10 @@ package struct Linear: Sendable {
             ck_linear(pool.handle, y, stride ?? outputs, x, rows, packed.pointer, outputs, inputs, epilogue)
         case .blocks(let blocks):
             blocks.withMatrix { ck_linear_blocks(pool.handle, y, stride ?? outputs, x, rows, $0, epilogue) }
+        case .panels(let panels):
+            pool.withScratch(ck_panels_scratch_bytes(pool.handle, rows, inputs)) { scratch in
+                panels.withMatrix { ck_linear_panels(pool.handle, pool.panelArithmetic.native, y, stride ?? outputs, x, rows, $0, epilogue, scratch) }
+            }
         }
     }
 
@@ -95,6 +116,7 @@ package struct Linear: Sendable {
         switch weights {
         case .packed(let packed): ck_unpack_row(row, packed.pointer, index, inputs)
         case .blocks(let blocks): blocks.dequantizeRow(index, into: row)
+        case .panels(let panels): panels.dequantizeRow(index, into: row)
         }
     }
 

@@ -32,7 +32,9 @@ public final class RaDialogPipeline: Sendable {
     }
 
     /// The arithmetic path, as it stands in provenance.
-    public var arithmetic: String { pool.arithmeticName }
+    public var arithmetic: String {
+        languageModel.isInPanels ? "\(pool.arithmeticName), language model \(pool.panelArithmeticName)" : pool.arithmeticName
+    }
 
     /// Whether it reads radiographs. One that does not only talks.
     public var readsImages: Bool { vision != nil }

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Synchronization
 
 // The Swift face of the C kernels: who owns memory and threads, and what a linear layer is. Every other file of the forward pass
 // speaks of layers and activations; the `ck_` functions without an owner (norms, attention) are called where they are used.
@@ -13,16 +14,55 @@ package final class KernelPool: Sendable {
         package static var best: InstructionSet { InstructionSet(rawValue: ck_best_instruction_set().rawValue) ?? .scalar }
     }
 
+    /// How products with panels are computed (ck_panels.h); the raw values are C's.
+    package enum PanelArithmetic: UInt32, Sendable, CaseIterable {
+        case fp32 = 0
+        case bf16 = 1
+        case fp16 = 2
+
+        var native: ck_panel_arithmetic { ck_panel_arithmetic(rawValue) }
+    }
+
     /// Immutable after init; the C side serialises jobs.
     nonisolated(unsafe) let handle: OpaquePointer
+    package let panelArithmetic: PanelArithmetic
+    private let scratch = Mutex(Scratch())
 
-    /// - Parameter instructionSet: cut to what the processor has; nil takes the best.
-    package init(threads: Int, instructionSet: InstructionSet? = nil) throws(PipelineError) {
+    /// Working memory of one product after the other; grows to the largest.
+    private struct Scratch: ~Copyable {
+        private var memory: UnsafeMutableRawPointer?
+        private var count = 0
+
+        /// At least `bytes`, aligned to 64.
+        mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
+            if let memory, count >= bytes { return memory }
+            memory?.deallocate()
+            count = max(bytes, 64)
+            let grown = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
+            memory = grown
+            return grown
+        }
+
+        deinit { memory?.deallocate() }
+    }
+
+    /// - Parameters:
+    ///   - instructionSet: cut to what the processor has; nil takes the best.
+    ///   - panelArithmetic: cut to what processor and instruction set have; nil takes the best.
+    package init(threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil) throws(PipelineError) {
         let set = ck_instruction_set((instructionSet ?? .best).rawValue)
         guard let handle = ck_pool_create(Int32(clamping: threads), set) else {
             throw .outOfResources("no memory or threads for a pool of \(threads)")
         }
         self.handle = handle
+        let best = PanelArithmetic(rawValue: ck_best_panel_arithmetic(handle).rawValue) ?? .fp32
+        let wanted = panelArithmetic ?? best
+        self.panelArithmetic = ck_has_panel_arithmetic(handle, wanted.native) ? wanted : best
+    }
+
+    /// Lends working memory, aligned to 64, to one product at a time.
+    func withScratch(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+        scratch.withLock { body($0.reserve(bytes)) }
     }
 
     deinit { ck_pool_free(handle) }
@@ -30,6 +70,8 @@ package final class KernelPool: Sendable {
     package var threads: Int { ck_pool_threads(handle) }
     /// For provenance: "fp32-fma+avx512".
     package var arithmeticName: String { String(cString: ck_arithmetic_name(handle)) }
+    /// The same of products with panels: "fp16-amx".
+    package var panelArithmeticName: String { String(cString: ck_panel_arithmetic_name(handle, panelArithmetic.native)) }
 }
 
 /// `[rows, columns]` floats of working memory, row-major, uninitialised at first. For an image, a row is a pixel and the columns are

@@ -5,6 +5,7 @@ public import RaDialogPipeline
 import ReportModel
 
 extension ModelImport.Quantization: ExpressibleByArgument {}
+extension ModelImport.Layout: ExpressibleByArgument {}
 extension DialogueFormat: ExpressibleByArgument {}
 
 extension ModelCommands {
@@ -48,6 +49,7 @@ extension ModelCommands {
             completion: .file())
         var chexbertVocabulary: String?
         @Option(help: "Numbers of the language model: q8_0, q4_0, q4_k, f16 or none.") var quantize: ModelImport.Quantization
+        @Option(help: "How the language model lies in the bundle: panels (fast), or gguf (as llama.cpp reads it).") var layout = ModelImport.Layout.panels
         @Option(help: ArgumentHelp("The bundle's folder, which must not exist yet.", valueName: "BUNDLE")) var output: String
         @Option(help: "The bundle's name. Default: radialog-v1 or radialog-v2.") var name: String?
         @Option(help: "The bundle's version, as it stands in every report.") var bundleVersion = "1"
@@ -70,6 +72,7 @@ extension ModelCommands {
                 alignment: try file(alignment, generation == .v1 ? "checkpoint_4.pth" : "non_lora_trainables.bin", "--alignment"),
                 quantization: quantize, output: output, name: name ?? "radialog-\(generation.rawValue)", version: bundleVersion,
                 isDemonstration: demonstration)
+            request.layout = layout
             if let chexbert, let chexbertVocabulary { request.labeler = .init(checkpoint: chexbert, vocabulary: chexbertVocabulary) }
             try writeBundle(output) { [request] in try request.run(threads: threads, progress: $0) }
         }
@@ -92,6 +95,7 @@ extension ModelCommands {
             discussion: "For experiments: the bundle reads no image, and everything it writes is marked as demonstration.")
         @Argument(help: ArgumentHelp("The GGUF file.", valueName: "FILE"), completion: .file()) var file: String
         @Option(help: "Numbers of the language model: q8_0, q4_0, q4_k, f16 or none. Default: as in the file.") var quantize: ModelImport.Quantization?
+        @Option(help: "How the language model lies in the bundle: panels (fast), or gguf (as llama.cpp reads it).") var layout = ModelImport.Layout.panels
         @Option(help: ArgumentHelp("The bundle's folder, which must not exist yet.", valueName: "BUNDLE")) var output: String
         @Option(help: "The bundle's name. Default: the file's general.name.") var name: String?
         @Option(help: "The bundle's version.") var bundleVersion = "1"
@@ -101,8 +105,9 @@ extension ModelCommands {
         @Option(help: "Threads; 0: one for each core.") var threads = 0
 
         func run() throws {
-            let request = GGUFImport(file: file, quantization: quantize, output: output, name: name, version: bundleVersion, format: format, system: system)
-            try writeBundle(output) { try request.run(threads: threads, progress: $0) }
+            var request = GGUFImport(file: file, quantization: quantize, output: output, name: name, version: bundleVersion, format: format, system: system)
+            request.layout = layout
+            try writeBundle(output) { [request] in try request.run(threads: threads, progress: $0) }
         }
     }
 }

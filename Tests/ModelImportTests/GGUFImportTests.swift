@@ -51,9 +51,14 @@ struct GGUFImportTests {
         }
     }
 
-    private func run(_ path: String, _ folder: Scratch, as name: String, _ quantization: ModelImport.Quantization? = nil, format: DialogueFormat? = nil) throws -> ModelBundle {
+    private func run(
+        _ path: String, _ folder: Scratch, as name: String, _ quantization: ModelImport.Quantization? = nil, format: DialogueFormat? = nil,
+        layout: ModelImport.Layout = .gguf
+    ) throws -> ModelBundle {
         let output = folder.path + "/" + name
-        try GGUFImport(file: path, quantization: quantization, output: output, name: nil, version: "1", format: format, system: "").run(threads: 1) { _ in }
+        var request = GGUFImport(file: path, quantization: quantization, output: output, name: nil, version: "1", format: format, system: "")
+        request.layout = layout
+        try request.run(threads: 1) { _ in }
         return try ModelBundle.open(output)
     }
 
@@ -92,6 +97,70 @@ struct GGUFImportTests {
         // Rows of 32 are no whole blocks of q4_k: llama.cpp's fallback.
         let expected: BlockType = switch quantization { case .none: .f32; case .f16: .f16; case .q8_0: .q8_0; case .q4_0: .q4_0; case .q4_k: .q5_0 }
         #expect(matrix == expected)
+    }
+
+    /// Logits behind the tokens, which are read in pieces of these lengths.
+    private func logits(_ bundle: ModelBundle, _ pool: KernelPool, pieces: [Int]) throws -> [UInt32] {
+        let model = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
+        let cache = KeyValueCache(bundle.manifest.languageModel)
+        var (token, last): (Int32, [Float]) = (0, [])
+        for piece in pieces {
+            let tokens = (0..<piece).map { _ -> Int32 in
+                token += 1
+                return token * 7 % 256
+            }
+            last = try model.read(pool, model.embed(tokens), cache: cache).array
+        }
+        return last.map(\.bitPattern)
+    }
+
+    @Test(arguments: [ModelImport.Quantization.f16, .q8_0, .q4_0])
+    func `panels hold the same numbers: in fp32 arithmetic the logits have the bits of the GGUF layout`(_ quantization: ModelImport.Quantization) throws {
+        let folder = try Scratch()
+        let path = try Model().write(to: folder)
+        let gguf = try run(path, folder, as: "gguf", quantization)
+        let panels = try run(path, folder, as: "panels", quantization, layout: .panels)
+        #expect(panels.manifest.languageModel.weights == "language_model.panels" && panels.tokenizer.vocabularySize == 259)
+        let pool = try KernelPool(threads: 2, panelArithmetic: .fp32)
+        #expect(try logits(panels, pool, pieces: [9]) == logits(gguf, pool, pieces: [9]))
+        #expect(try run(path, folder, as: "again", quantization, layout: .panels).sha256 == panels.sha256)
+    }
+
+    @Test(arguments: KernelPool.PanelArithmetic.allCases)
+    func `in every arithmetic the bits depend neither on how many rows are read at once nor on threads`(_ arithmetic: KernelPool.PanelArithmetic) throws {
+        let folder = try Scratch()
+        let bundle = try run(try Model().write(to: folder), folder, as: "panels", .q4_0, layout: .panels)
+        let (one, two) = (try KernelPool(threads: 1, panelArithmetic: arithmetic), try KernelPool(threads: 2, panelArithmetic: arithmetic))
+        let whole = try logits(bundle, one, pieces: [75])
+        for pieces in [[75], [1, 74], [64, 10, 1], [17, 16, 16, 16, 10], Array(repeating: 1, count: 75)] {
+            #expect(try logits(bundle, two, pieces: pieces) == whole, "\(pieces)")
+        }
+        let exact = try logits(bundle, try KernelPool(threads: 1, panelArithmetic: .fp32), pieces: [75]).map { Float(bitPattern: $0) }
+        let largest = exact.map(abs).max() ?? 0
+        for (found, reference) in zip(whole, exact) { #expect(abs(Float(bitPattern: found) - reference) < 0.03 * largest) }
+    }
+
+    @Test func `what has no panels stays GGUF, and a damaged panel file is refused`() throws {
+        let folder = try Scratch()
+        let path = try Model().write(to: folder)
+        // 32-bit floats have no panels.
+        #expect(try run(path, folder, as: "plain", layout: .panels).manifest.languageModel.weights == "language_model.gguf")
+        let bundle = try run(path, folder, as: "panels", .q8_0, layout: .panels)
+        let file = folder.path + "/panels/language_model.panels"
+        let names = try Safetensors(path: file).names
+        #expect(names.contains("lm_head.weight@Q8_0") == false && names.contains("model.embed_tokens.weight@Q8_0") && names.contains("model.norm.weight"))
+        #expect(throws: WeightsError.self) {
+            try LanguageModel(bundle.weights("language_model.panels"), {
+                var manifest = bundle.manifest.languageModel
+                manifest.feedForward = 96
+                return manifest
+            }())
+        }
+        for (from, to) in [("@Q8_0", "@Q9_0"), ("\"U8\"", "\"I8\""), ("@Q8_0", "@F16_")] {
+            let damaged = try Data(contentsOf: URL(filePath: file)).replacing(Data(from.utf8), with: Data(to.utf8))
+            try folder.write(Array(damaged), as: "damaged.panels")
+            #expect(throws: WeightsError.self) { try PanelFile(file: MappedFile(path: folder.path + "/damaged.panels")) }
+        }
     }
 
     private static let wrong: [(String, @Sendable (inout Model) -> Void, String)] = [

@@ -12,24 +12,29 @@ struct ImportTests {
 
     init() throws { scratch = try Scratch() }
 
-    @Test(arguments: ModelImport.Generation.allCases, [ModelImport.Quantization.none, .f16, .q8_0, .q4_0])
+    private static let stored: [(ModelImport.Quantization, ModelImport.Layout)] = [
+        (.none, .gguf), (.f16, .gguf), (.q8_0, .gguf), (.q4_0, .gguf), (.f16, .panels), (.q8_0, .panels), (.q4_0, .panels),
+    ]
+
+    @Test(arguments: ModelImport.Generation.allCases, stored)
     func `the bundle's language model is the base with its adapter, as exactly as its type allows`(
-        generation: ModelImport.Generation, quantization: ModelImport.Quantization
+        generation: ModelImport.Generation, stored: (ModelImport.Quantization, ModelImport.Layout)
     ) throws {
+        let (quantization, layout) = stored
         let set = try PublishedSet.of(generation)
         let output = scratch.path + "/bundle"
-        try set.request(quantization, output).run(threads: 2) { _ in }
+        try set.request(quantization, output, layout: layout).run(threads: 2) { _ in }
         let bundle = try ModelBundle.open(output)
         let source = try bundle.weights(bundle.manifest.languageModel.weights)
         let merged = try openCheckpoint(path: set.path + "/expected/language_model.safetensors")
         #expect(source.names == merged.names && merged.names.count == 21)
         for name in merged.names {
             let shape = try merged.shape(of: name)
-            let type = try #require(source.block(name)).type
+            let type = try #require(Self.type(of: name, in: source))
             let found = try source.floats(name, shape: shape).array
             #expect(BlockError(type).accepts(found, try merged.floats(name)), "\(name) in \(type)")
         }
-        let types = Set(merged.names.compactMap { source.block($0)?.type })
+        let types = Set(merged.names.compactMap { Self.type(of: $0, in: source) })
         // Norms stay exact, and the head has more bits than four.
         let expected: Set<BlockType> =
             switch quantization {
@@ -39,6 +44,10 @@ struct ImportTests {
             case .q4_0, .q4_k: [.q4_0, .q8_0, .f32]
             }
         #expect(types == expected)
+    }
+
+    private static func type(of name: String, in source: any TensorSource) -> BlockType? {
+        source.block(name)?.type ?? (source as? PanelFile).flatMap { $0.type(of: name) ?? ($0.find(name)?.type == .f32 ? .f32 : nil) }
     }
 
     @Test(arguments: ModelImport.Generation.allCases)

@@ -106,12 +106,14 @@ struct PublishedSet: Sendable {
         return PublishedSet(generation: generation, path: path)
     }
 
-    func request(_ quantization: ModelImport.Quantization, _ output: String) -> ModelImport {
-        ModelImport(
+    func request(_ quantization: ModelImport.Quantization, _ output: String, layout: ModelImport.Layout = .gguf) -> ModelImport {
+        var request = ModelImport(
             generation: generation, adapter: path + "/adapter", base: path + "/base", biovil: path + "/biovil_t_image_model_proj_size_128.pt",
             classifier: path + "/ChexpertClassifier.ckpt",
             alignment: path + (generation == .v1 ? "/checkpoint_4.pth" : "/adapter/non_lora_trainables.bin"), quantization: quantization,
             output: output, name: "random", version: "7", isDemonstration: false)
+        request.layout = layout
+        return request
     }
 
     /// Writes a file again with other tensors: as safetensors, which a reader knows by its content whatever the file is called.

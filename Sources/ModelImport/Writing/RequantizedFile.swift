@@ -18,7 +18,7 @@ struct RequantizedFile {
         let total = inputs.reduce(0) { $0 + $1.rows * $1.columns }
         var done = 0
         do {
-            let writer = try GGUFWriter(descriptor: descriptor, path: path, metadata: metadata(), tensors: tensors)
+            let writer = try GGUFWriter(descriptor: descriptor, path: path, metadata: Self.metadata(of: source), tensors: tensors)
             for (input, output) in zip(inputs, tensors) {
                 try write(input, as: output.type, writer) {
                     done += $0
@@ -57,16 +57,25 @@ struct RequantizedFile {
         }
     }
 
+    /// The file without its tensors: model and vocabulary as metadata.
+    static func writeVocabulary(of source: GGUF, _ descriptor: Int32, _ path: String) throws {
+        do throws(WeightsError) {
+            _ = try GGUFWriter(descriptor: descriptor, path: path, metadata: metadata(of: source), tensors: []).finish()
+        } catch {
+            throw ImportError(error)
+        }
+    }
+
     /// What this program and llama.cpp read of a model and its vocabulary; keys of kinds that no such key has are left behind.
-    private func metadata() throws(WeightsError) -> [(key: String, value: GGUFWriter.Value)] {
+    private static func metadata(of source: GGUF) throws(WeightsError) -> [(key: String, value: GGUFWriter.Value)] {
         var values: [(key: String, value: GGUFWriter.Value)] = []
         for key in source.keys where !["general.alignment", "general.file_type", "general.quantization_version"].contains(key) {
-            if let value = try value(of: key) { values.append((key, value)) }
+            if let value = try value(of: key, in: source) { values.append((key, value)) }
         }
         return values
     }
 
-    private func value(of key: String) throws(WeightsError) -> GGUFWriter.Value? {
+    private static func value(of key: String, in source: GGUF) throws(WeightsError) -> GGUFWriter.Value? {
         guard let (type, element, _) = source.type(of: key) else { return nil }
         switch (type, element) {
         case (.string, _): return try source.string(key).map { .string($0) }

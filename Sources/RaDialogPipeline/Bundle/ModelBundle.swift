@@ -39,8 +39,7 @@ public final class ModelBundle: Sendable {
         let tokenizer: any TextTokenizer
         do {
             for name in manifest.vision?.weights ?? [] { sources[name] = try Safetensors(file: file(name)) }
-            sources[language] = language.hasSuffix(".gguf")
-                ? try languageModel(GGUF(file: file(language)), manifest.languageModel) : try Safetensors(file: file(language))
+            sources[language] = try languageModel(file(language), manifest.languageModel)
             tokenizer = try Self.tokenizer(file(manifest.tokenizer.model), manifest.tokenizer.architecture)
         } catch let error as WeightsError {
             throw .badWeights(error)
@@ -74,6 +73,12 @@ public final class ModelBundle: Sendable {
             }
             return try vocabulary.makeTokenizer(source: file.path)
         }
+    }
+
+    /// The container is told by the file's name.
+    private static func languageModel(_ file: MappedFile, _ manifest: BundleManifest.LanguageModel) throws(WeightsError) -> any TensorSource {
+        if manifest.weights.hasSuffix(".gguf") { return try languageModel(GGUF(file: file), manifest) }
+        return manifest.weights.hasSuffix(".panels") ? try PanelFile(file: file) : try Safetensors(file: file)
     }
 
     /// A GGUF file says of itself what the manifest says of it: the two have to agree, since heads are not seen in a tensor's shape.

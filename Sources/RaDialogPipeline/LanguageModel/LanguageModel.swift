@@ -17,6 +17,7 @@ package final class LanguageModel: Sendable {
     private enum Embeddings: Sendable {
         case floats(FloatTensor)
         case blocks(BlockTensor)
+        case panels(PanelMatrix)
         /// The head's weights are the embeddings too.
         case tied
     }
@@ -27,6 +28,9 @@ package final class LanguageModel: Sendable {
         let feedForwardNorm: FloatTensor
         let gate, up, down: Linear
     }
+
+    /// Whether its products are computed in the pool's panel arithmetic.
+    var isInPanels: Bool { head.isInPanels }
 
     /// Rows that go through the layers together: bounds the working memory, and never shows in a result.
     private static let chunk = 512
@@ -70,6 +74,7 @@ package final class LanguageModel: Sendable {
     }
 
     private static func embeddings(_ source: any TensorSource, _ name: String, shape: [Int]) throws(WeightsError) -> Embeddings {
+        if let panels = try source.panels(name, rows: shape[0], columns: shape[1]) { return .panels(panels) }
         guard let blocks = source.block(name) else { return .floats(try source.floats(name, shape: shape)) }
         guard blocks.shape == shape else { throw .wrongShape(path: source.path, name: name, found: blocks.shape, expected: shape) }
         return .blocks(blocks)
@@ -84,6 +89,7 @@ package final class LanguageModel: Sendable {
             switch embeddings {
             case .floats(let table): rows.row(index).update(from: table.pointer + token * manifest.hidden, count: manifest.hidden)
             case .blocks(let table): table.dequantizeRow(token, into: rows.row(index))
+            case .panels(let table): table.dequantizeRow(token, into: rows.row(index))
             case .tied: head.unpackRow(token, into: rows.row(index))
             }
         }

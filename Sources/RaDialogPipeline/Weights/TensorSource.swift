@@ -56,6 +56,8 @@ package protocol TensorSource: Sendable {
     func find(_ name: String) -> TensorView?
     /// The tensor where its numbers are to stay as they lie, in blocks; nil where they are to be widened once, when they are loaded.
     func block(_ name: String) -> BlockTensor?
+    /// The matrix where it lies in panels; nil where it does not.
+    func panels(_ name: String, rows: Int, columns: Int) throws(WeightsError) -> PanelMatrix?
     /// The tensor `name`, of exactly this shape, as 32-bit floats: in place where the file holds that already, else a widened copy.
     func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor
 }
@@ -71,6 +73,8 @@ extension TensorSource {
     }
 
     package func block(_ name: String) -> BlockTensor? { nil }
+
+    package func panels(_ name: String, rows: Int, columns: Int) throws(WeightsError) -> PanelMatrix? { nil }
 
     package func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor {
         try FloatTensor(try tensor(name, shape: shape))
