@@ -79,6 +79,11 @@ def words(d):
             "wall": both(side, "the {} chest wall", "both chest walls")}
 
 
+def tidy(text):
+    """A sentence about a finding whose side is not known: a correction tells none."""
+    return " ".join(text.split()).replace(" on the side", "")
+
+
 def spoken(label, rng):
     """How a question names a finding: the label as the data set does, or the report's word for it."""
     return NAME[label] if rng.random() < 0.3 else label.lower()
@@ -124,6 +129,17 @@ def radrestruct(rng, found):
 
 def turn(task, rng, truth, variants):
     """(question, answer) of one task."""
+    return exchange(task, rng, truth, variants)[:2]
+
+
+def exchange(task, rng, truth, variants):
+    """(question, answer, the findings that the report states afterwards): a correction changes them."""
+    if task.startswith("correction"):
+        return correction(task.removeprefix("correction_"), rng, truth["findings"], variants)
+    return *question(task, rng, truth), truth["findings"]
+
+
+def question(task, rng, truth):
     found = truth["findings"]
     present = listed(found)
     if task == "findings_complete":
@@ -136,7 +152,7 @@ def turn(task, rng, truth, variants):
     if task == "reasoning":
         label = some_finding(rng, found, 0.85)
         name = NAME[label]
-        answer = f"I think of {name} because {SIGN[label].format(**words(found[label]))}." if label in found else f"I do not see any sign of {name}."
+        answer = f"I think of {name} because {tidy(SIGN[label].format(**words(found[label])))}." if label in found else f"I do not see any sign of {name}."
         return choose(rng, ASK[task]).format(finding=spoken(label, rng)), answer
     if task == "region":
         region = choose(rng, list(REGION))
@@ -144,7 +160,7 @@ def turn(task, rng, truth, variants):
         answer = f"No, the {region} {'show' if region in ('lungs', 'bones') else 'shows'} {joined(bad)}." if bad else f"Yes, {HEALTHY[region]}."
         return choose(rng, REGION[region]), answer
     if task == "easy_language":
-        lines = [EASY[l].format(**words(found[l])) for l in present if "with" not in found[l]]
+        lines = [tidy(EASY[l].format(**words(found[l]))) for l in present if "with" not in found[l]]
         return choose(rng, ASK[task]), "In simple words: " + (" ".join(lines) if set(present) - {"Support Devices"} else " ".join(["Your chest looks normal."] + lines))
     if task in ("summarisation", "impression"):
         items = [phrase(l, found[l]) for l in present if "with" not in found[l]]
@@ -154,11 +170,12 @@ def turn(task, rng, truth, variants):
         return choose(rng, ASK[task]), "Impression: " + (" ".join(items) if items else "No acute cardiopulmonary finding.")
     if task == "view":
         return choose(rng, ASK[task]), f"The image was taken in {truth['view']} view."
-    if task == "radrestruct":
-        return radrestruct(rng, found)
+    return radrestruct(rng, found)
+
+
+def correction(kind, rng, found, variants):
     absent = [l for l in FINDINGS if l not in found and l != "Lung Opacity"]
-    removable = [l for l in present if "with" not in found[l]]
-    kind = task.removeprefix("correction_")
+    removable = [l for l in listed(found) if "with" not in found[l]]
     if kind != "add" and not removable:
         kind = "add"
     a, b = choose(rng, absent), choose(rng, removable) if removable else None
@@ -167,5 +184,4 @@ def turn(task, rng, truth, variants):
         new = without_finding(new, b)
     if kind != "remove":
         new = with_finding(new, a)
-    question = choose(rng, ASK[kind]).format(a=spoken(a, rng), b=spoken(b, rng) if b else "")
-    return question, report(new, variants)
+    return choose(rng, ASK[kind]).format(a=spoken(a, rng), b=spoken(b, rng) if b else ""), report(new, variants), new

@@ -19,6 +19,7 @@ import dialogue  # noqa: E402
 import dicom  # noqa: E402
 import films  # noqa: E402
 import metrics  # noqa: E402
+import multi_turn  # noqa: E402
 import reader  # noqa: E402
 import report  # noqa: E402
 import truth  # noqa: E402
@@ -109,6 +110,7 @@ def main():
     parser.add_argument("--radialogctl", type=Path, default=HERE.parent / ".build" / "release" / "radialogctl")
     parser.add_argument("--films", type=int, default=500)
     parser.add_argument("--dialogue-films", type=int, default=100, help="films whose draft is followed by every dialogue task")
+    parser.add_argument("--conversations", type=int, default=300, help="conversations of several follow-ups (engine swift only)")
     parser.add_argument("--scratch", type=Path, help="keeps the films there; default: a folder that is removed")
     parser.add_argument("--show", type=int, default=0, help="print that many drafts and dialogues")
     options = parser.parse_args()
@@ -160,8 +162,11 @@ def main():
         agrees = f"{np.mean(right[task]):22.3f}" if task in right else ""
         print(f"{task:20} {len(values):5d} {np.mean(values):10.3f} {agrees}")
     low = min((np.mean(v) for v in forms.values()), default=1)
+    if options.engine == "swift" and options.conversations:
+        chat = multi_turn.Chat(options.radialogctl, options.bundle)
+        low = min(low, multi_turn.evaluate(chat, made, drafts, options.conversations, options.show))
     passed = auroc >= 0.90 and stated >= 0.80 and low >= 0.95
-    print("goals (AUROC >= 0.90, stated F1 >= 0.80, every form >= 0.95):", "reached" if passed else "NOT reached")
+    print("goals (AUROC >= 0.90, stated F1 >= 0.80, every form, task of a conversation and follow-up >= 0.95):", "reached" if passed else "NOT reached")
     return 0 if passed else 1
 
 

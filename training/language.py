@@ -42,19 +42,29 @@ def findings_for(truth, scores, thresholds, rng):
     return c.prompt_findings(positive)
 
 
-def loss_of(net, image_tokens, batch, before):
-    ids, positions, mask, targets = batch
+def hidden_states(net, image_tokens, batch, before):
+    ids, positions, mask, _ = batch
     x = net.model.embed_tokens(ids)
     tokens = image_tokens.shape[1]
     x = torch.cat([x[:, :before], image_tokens.to(x.dtype), x[:, before + tokens :]], 1)
-    hidden = net.hidden_states(x, positions, mask)
+    return net.hidden_states(x, positions, mask)
+
+
+def likeliest(net, image_tokens, batch, before):
+    """[B, T - 1]: whether each token but the first is the likeliest one."""
+    return net.lm_head(hidden_states(net, image_tokens, batch, before)[:, :-1]).argmax(-1) == batch[0][:, 1:]
+
+
+def loss_of(net, image_tokens, batch, before):
+    ids, targets = batch[0], batch[3]
+    hidden = hidden_states(net, image_tokens, batch, before)
     where = targets[:, 1:]
     logits = net.lm_head(hidden[:, :-1][where])
     return F.cross_entropy(logits.float(), ids[:, 1:][where])
 
 
-def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, mix=samples.Mix()):
-    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`."""
+def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed, steps, peak, batch=8, log=print, name="language", warm=100, decay=True, mix=samples.Mix(), watch=None):
+    """inputs [N, ...] go through `image_module` to image tokens. bf16 autocast. Warm-up, then a cosine where `decay`. `watch` is called now and then."""
     rng = np.random.default_rng(seed)
     sequencer = samples.Sequencer(tokenizer, mix)
     parameters = [*net.parameters(), *image_module.parameters()]
@@ -79,6 +89,24 @@ def train(net, image_module, inputs, truths, scores, thresholds, tokenizer, seed
         running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
         if step % 25 == 0:
             log(f"{name} step {step}/{steps} loss {running:.4f} {time.time() - start:.0f}s")
+        if watch and (step % 100 == 0 or step == steps - 1):
+            log(f"{name} step {step} on the validation films: {watch()}")
+
+
+@torch.no_grad()
+def known_by_heart(net, image_module, inputs, truths, scores, thresholds, tokenizer, mix, seed, batch=8):
+    """Share of answers of which every token is the likeliest one behind the right ones before it, by the number of the follow-up."""
+    rng, sequencer, exact = np.random.default_rng(seed), samples.Sequencer(tokenizer, mix), {}
+    for at in range(0, len(truths), batch):
+        index = range(at, min(at + batch, len(truths)))
+        items = [sequencer.build(truths[i], findings_for(truths[i], scores[i].tolist(), thresholds, rng), GRID * GRID, rng) for i in index]
+        with torch.autocast("cpu", torch.bfloat16):
+            right = likeliest(net, image_module(inputs[list(index)].float()), samples.collate(items), len(sequencer.before))
+        for row, item in enumerate(items):
+            for task, turn, start, end in item["answers"]:
+                exact.setdefault((task.startswith("correction"), turn), []).append(bool(right[row, start - 1 : end - 1].all()))
+    told = lambda correction: " ".join(f"{np.mean(v):.3f} ({len(v)})" for key, v in sorted(exact.items()) if key[0] == correction)
+    return f"corrections {told(True)}, others {told(False)}"
 
 
 def fit_alignment(alignment, oracle, features, ideals, seed, steps=1500, log=print):

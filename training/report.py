@@ -100,9 +100,11 @@ def report(found, chosen):
 
 
 def with_finding(found, label):
-    """The facts after 'the patient also has …': no side, no severity."""
-    new = {k: v for k, v in found.items() if k != "No Finding"}
+    """The facts after 'the patient also has …': no side, no severity. CheXpert's rules hold as in `truth.py`."""
+    new = {k: v for k, v in found.items() if k != "No Finding" or label == "Support Devices"}
     new[label] = {}
+    if label in ("Consolidation", "Pneumonia"):
+        new.setdefault("Lung Opacity", {"with": label})
     return new
 
 
@@ -115,35 +117,22 @@ def without_finding(found, label):
             new["Lung Opacity"] = {"with": other}
         else:
             del new["Lung Opacity"]
+    if not set(new) - {"Support Devices"}:
+        new["No Finding"] = {}
     return new
 
 
 def phrase(label, d):
-    """A finding as a noun phrase with its details, for answers."""
+    """A finding as a noun phrase with the details that are known, for answers."""
     side, severity = d.get("side", ""), d.get("severity", "")
-    if label == "Pleural Effusion":
-        return " ".join(w for w in ("a", severity, side, "pleural effusion") if w)
-    if label == "Pneumothorax":
-        return " ".join(w for w in ("a", severity, side, "pneumothorax") if w)
-    if label in ("Cardiomegaly", "Edema"):
-        return f"{severity} {NAME[label]}"
-    if label == "Enlarged Cardiomediastinum":
-        return "an enlarged cardiomediastinum"
-    if label == "Pleural Other":
-        return f"{side} pleural thickening"
-    if label == "Atelectasis":
-        return f"{side} atelectasis"
-    if label == "Fracture":
-        return f"a {side} rib fracture"
-    if label == "Lung Lesion":
-        return f"a {side} lung lesion"
-    if label == "Lung Opacity":
-        return "a lung opacity"
-    if label == "Consolidation":
-        return f"a {side} consolidation"
-    if label == "Pneumonia":
-        return f"{side} pneumonia"
-    return "support devices"
+    words = {
+        "Pleural Effusion": ["a", severity, side, "pleural effusion"], "Pneumothorax": ["a", severity, side, "pneumothorax"],
+        "Cardiomegaly": [severity, "cardiomegaly"], "Edema": [severity, "edema"], "Enlarged Cardiomediastinum": ["an enlarged cardiomediastinum"],
+        "Pleural Other": [side, "pleural thickening"], "Atelectasis": [side, "atelectasis"], "Fracture": ["a", side, "rib fracture"],
+        "Lung Lesion": ["a", side, "lung lesion"], "Lung Opacity": ["a lung opacity"], "Consolidation": ["a", side, "consolidation"],
+        "Pneumonia": [side, "pneumonia"], "Support Devices": ["support devices"],
+    }[label]
+    return " ".join(w for w in words if w)
 
 
 def prompt(found):

@@ -18,6 +18,7 @@ class Mix:
     branches: int = 5  # follow-ups of one report turn
     correction: float = 1.0  # weight of each of the three correction tasks against the other nine
     rewritten: float = 0.0  # share of samples whose report somebody else wrote: the follow-ups must read it, not the image
+    turns: int = 0  # 0: one follow-up, now and then two, none after a correction. Else up to so many, each about the report as corrected last
 
     def weights(self):
         each = np.array([self.correction if task.startswith("correction") else 1.0 for task in dialogue.TASKS])
@@ -39,7 +40,7 @@ class Sequencer:
         return self.tokenizer.encode(f"USER: {text} ASSISTANT:")
 
     def build(self, truth, findings, image_tokens, rng):
-        """{ids, positions, branch, target mask}: image places hold id 0; branch 0 is the shared report turn."""
+        """{ids, positions, branch, target mask, answers}: image places hold id 0; branch 0 is the shared report turn."""
         variants = report.variants(rng)
         rewritten = rng.random() < self.mix.rewritten
         if rewritten:
@@ -53,20 +54,39 @@ class Sequencer:
         shared = len(ids)
         branch = [0] * shared
         positions = list(range(shared))
-        for number, task in enumerate(rng.choice(len(dialogue.TASKS), self.mix.branches, replace=False, p=self.mix.weights()), start=1):
-            turns = [dialogue.turn(dialogue.TASKS[task], rng, truth, variants)]
-            if not dialogue.TASKS[task].startswith("correction") and rng.random() < 0.2:  # a longer conversation
-                other = rng.choice([i for i, t in enumerate(dialogue.TASKS) if not t.startswith("correction")])
-                turns.append(dialogue.turn(dialogue.TASKS[other], rng, truth, variants))
+        answers = []  # (task, number of the follow-up, where it starts, where it ends)
+        for number, follow_ups in enumerate(self.conversations(rng, truth, variants), start=1):
             length = 0
-            for q, a in turns:
+            for turn, (task, q, a) in enumerate(follow_ups, start=1):
                 for piece, wanted in ((self.question(q), False), (self.answer(a), True)):
                     ids += piece
                     targets += [wanted] * len(piece)
                     length += len(piece)
+                answers.append((task, turn, len(ids) - len(piece), len(ids)))
             branch += [number] * length
             positions += range(shared, shared + length)
-        return {"ids": ids, "targets": targets, "branch": branch, "positions": positions}
+        return {"ids": ids, "targets": targets, "branch": branch, "positions": positions, "answers": answers}
+
+    def conversations(self, rng, truth, variants):
+        """[[(task, question, answer)]]: the follow-ups of each branch."""
+        made, weights = [], self.mix.weights()
+        if self.mix.turns:
+            for _ in range(self.mix.branches):
+                now, follow_ups = truth, []
+                # The longer, the oftener: a long conversation holds the shorter ones.
+                for task in rng.choice(dialogue.TASKS, 1 + max(rng.integers(self.mix.turns, size=2)), p=weights):
+                    question, answer, found = dialogue.exchange(task, rng, now, variants)
+                    now = {**now, "findings": found}
+                    follow_ups.append((task, question, answer))
+                made.append(follow_ups)
+            return made
+        for task in (dialogue.TASKS[i] for i in rng.choice(len(dialogue.TASKS), self.mix.branches, replace=False, p=weights)):
+            follow_ups = [(task, *dialogue.turn(task, rng, truth, variants))]
+            if not task.startswith("correction") and rng.random() < 0.2:  # a longer conversation
+                other = dialogue.TASKS[rng.choice([i for i, t in enumerate(dialogue.TASKS) if not t.startswith("correction")])]
+                follow_ups.append((other, *dialogue.turn(other, rng, truth, variants)))
+            made.append(follow_ups)
+        return made
 
 
 def collate(items):

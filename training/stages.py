@@ -145,8 +145,12 @@ def language_on_real_features(work):
     for number, (name, steps, peak, mix) in enumerate(PHASES):
         if done and number <= done[-1]:
             continue
+        watch = None
+        if mix.turns:
+            held = [kept["validation"][key][:80] for key in ("features", "truths", "scores")]
+            watch = lambda: language.known_by_heart(net, alignment, *held, kept["thresholds"], vocabulary(work), mix, SEED)
         language.train(net, alignment, features, truths, scores, kept["thresholds"], vocabulary(work), SEED + 4 + number, steps, peak, log=log,
-                       name=name, warm=100 if number == 0 else 30, mix=mix)
+                       name=name, warm=100 if number == 0 else 30, mix=mix, watch=watch)
         torch.save({"net": net.state_dict(), "alignment": alignment.state_dict()}, phase_path(work, name))
 
 
