@@ -161,7 +161,9 @@ size_t ck_panels_scratch_bytes(const ck_pool *pool, size_t m, size_t columns) {
     return CK_PANEL_PASS * sizeof(float) + tile_bytes(m, columns) + ck_pool_threads(pool) * workspace_bytes(m);
 }
 
-static const ck_panel_kernels *_Nullable panel_kernels_of(ck_panel_arithmetic arithmetic) {
+static const ck_panel_kernels *_Nullable panel_kernels_of(const ck_pool *pool, ck_panel_arithmetic arithmetic) {
+    // Asks for the tile registers, too, where nobody has yet.
+    if (!ck_has_panel_arithmetic(pool, arithmetic)) return NULL;
 #if defined(__x86_64__)
     if (arithmetic == CK_PANEL_FP16) return &ck_fp16_panel_kernels;
     if (arithmetic == CK_PANEL_BF16) return &ck_bf16_panel_kernels;
@@ -181,7 +183,7 @@ void ck_linear_panels(ck_pool *pool, ck_panel_arithmetic arithmetic, float *y, s
             .tiles = (uint8_t *)scratch + CK_PANEL_PASS * sizeof(float), .workspace_bytes = workspace_bytes(m),
             .blocks = ck_pool_block_kernels(pool),
         },
-        .kernels = panel_kernels_of(arithmetic),
+        .kernels = panel_kernels_of(pool, arithmetic),
     };
     ck_panel_job *job = &tasks.job;
     job->workspace = job->tiles + tile_bytes(m, weights.columns);
