@@ -23,6 +23,8 @@ typedef struct {
     bool (*quantize_q4_k)(uint8_t *target, const float *source);
     /// target[k][0 ..< CK_PANEL_OUTPUTS], rows of CK_PANEL: `length` columns (a multiple of 32) of unit `unit` of a panel.
     void (*unpack_panel)(ck_block_type type, float *target, const uint8_t *panel, size_t unit, size_t length);
+    /// sums[0 ..< 2 * CK_PANEL] of one row, against two such targets of CK_PANEL_STEP rows behind each other.
+    void (*accumulate_narrow)(float *sums, const float *x, const float *weights, size_t length);
 } ck_block_kernels;
 
 extern const ck_block_kernels ck_scalar_block_kernels;

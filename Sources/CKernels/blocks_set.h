@@ -21,4 +21,5 @@
     {                                                                                                                    \
         .dequantize = CK_SET(dequantize), .transpose = CK_SET(transpose), .accumulate = CK_SET(accumulate),              \
         .quantize_q4_k = CK_SET(quantize_q4_k), .unpack_panel = CK_SET(unpack_panel),                                        \
+        .accumulate_narrow = CK_SET(accumulate_narrow),                                                                  \
     }

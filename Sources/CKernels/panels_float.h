@@ -88,3 +88,24 @@ static void CK_SET(unpack_panel)(ck_block_type type, float *target, const uint8_
         }
     }
 }
+
+/// sums[0 ..< CK_PANEL_STREAMS * CK_PANEL_OUTPUTS] of one row continue their chains over `length` columns of two pairs of panels that lie
+/// CK_PANEL_STEP rows of CK_PANEL apart: as many chains side by side as hide a multiply-add's latency.
+static void CK_SET(accumulate_narrow)(float *sums, const float *x, const float *weights, size_t length) {
+    enum { vectors = CK_PANEL / CK_SET_WIDTH };
+    CK_SET(wide) chains[2][vectors];
+    memcpy(chains, sums, sizeof chains);
+    for (size_t k = 0; k < length; k++) {
+        CK_SET(wide) value = x[k] - (CK_SET(wide)){0};
+        CK_UNROLL
+        for (size_t p = 0; p < 2; p++) {
+            CK_UNROLL
+            for (size_t v = 0; v < vectors; v++) {
+                CK_SET(wide) weight;
+                memcpy(&weight, weights + (p * CK_PANEL_STEP + k) * CK_PANEL + v * CK_SET_WIDTH, sizeof weight);
+                chains[p][v] = __builtin_elementwise_fma(value, weight, chains[p][v]);
+            }
+        }
+    }
+    memcpy(sums, chains, sizeof chains);
+}

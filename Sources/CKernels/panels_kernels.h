@@ -20,6 +20,8 @@ enum {
     CK_PANEL_STREAMS = 4,
     /// Panels of a task of the path for few rows.
     CK_PANEL_TASK = 16,
+    /// Rows up to which f32 goes through four panels at once.
+    CK_PANEL_NARROW = 3,
 };
 
 typedef struct {
@@ -56,9 +58,6 @@ typedef struct {
     /// The same for up to CK_PANEL_PASS rows and CK_PANEL_GROUP panels.
     void (*many)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace);
 } ck_panel_kernels;
-
-/// Outputs of panels first ..< end, f32.
-void ck_panel_float(const ck_panel_job *job, size_t first, size_t end);
 
 #if defined(__x86_64__)
 extern const ck_panel_kernels ck_bf16_panel_kernels;

@@ -63,7 +63,7 @@ void ck_unpack_panel_row(float *target, ck_panel_matrix weights, size_t row);
 /// Bytes that a product needs beside its operands: grows with m up to 256 and stays there.
 size_t ck_panels_scratch_bytes(const ck_pool *pool, size_t m, size_t columns);
 
-/// y[m, rows] = x[m, columns] . W^T + epilogue in `arithmetic`, which the pool has. FP32 begins its chains at the bias, as ck_linear_blocks
+/// y[m, rows] = x[m, columns] . W^T + epilogue in `arithmetic`; in FP32 where the pool does not have it. FP32 begins its chains at the bias, as ck_linear_blocks
 /// does; the others add it after the product. A row of x with an infinity or NaN gives infinities or NaN, never a finite number that
 /// hides it (but for outputs after relu, where minus infinity is below zero). y_stride >= rows; y must not overlap x or W; epilogue.residual may be y.
 /// `scratch`: ck_panels_scratch_bytes for this m or a larger one, aligned to 64, used by this call alone. No heap.
