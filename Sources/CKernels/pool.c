@@ -1,8 +1,12 @@
 // The thread pool. Tiles are handed out by one atomic counter: which thread computes a tile is chance, what it
 // computes is not.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE  // sched_getaffinity
+#endif
 #include "kernels.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -134,13 +138,22 @@ static const ck_kernels *kernels_of(ck_instruction_set set) {
     return &ck_scalar_kernels;
 }
 
+/// Processors that this process may run on: a container or a taskset may leave it fewer than the machine has.
+static size_t processors(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (size_t)count : 1;
+}
+
 ck_pool *ck_pool_create(int32_t threads, ck_instruction_set set) {
     ck_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) return NULL;
     ck_instruction_set best = ck_best_instruction_set();
     pool->set = set < best ? set : best;
     pool->kernels = kernels_of(pool->set);
-    pool->threads = threads < 1 ? 1 : threads > CK_MAXIMUM_THREADS ? CK_MAXIMUM_THREADS : (size_t)threads;
+    size_t wanted = threads < 1 ? processors() : (size_t)threads;
+    pool->threads = wanted > CK_MAXIMUM_THREADS ? CK_MAXIMUM_THREADS : wanted;
     pool->handles = calloc(pool->threads, sizeof *pool->handles);
     pthread_mutex_init(&pool->turn, NULL);
     pthread_mutex_init(&pool->lock, NULL);

@@ -20,7 +20,7 @@ public final class RaDialogPipeline: Sendable {
     /// Loads the weights of a verified bundle.
     ///
     /// - Parameters:
-    ///   - threads: that work on one radiograph.
+    ///   - threads: that work on one radiograph; 0 for one on each processor that the process may run on.
     ///   - rendering: in place of the bundle's; nil for the bundle's.
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, or cannot work.
     public init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {

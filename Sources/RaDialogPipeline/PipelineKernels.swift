@@ -47,6 +47,7 @@ package final class KernelPool: Sendable {
     }
 
     /// - Parameters:
+    ///   - threads: 0 for one on each processor that the process may run on.
     ///   - instructionSet: cut to what the processor has; nil takes the best.
     ///   - panelArithmetic: cut to what processor and instruction set have; nil takes the best.
     package init(threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil) throws(PipelineError) {

@@ -22,6 +22,11 @@ struct KernelVectorTests {
         return try #require(first)
     }
 
+    @Test func `no number of threads stands for one on each processor`() throws {
+        #expect(try KernelPool(threads: 0).threads == ProcessInfo.processInfo.activeProcessorCount)
+        #expect(try KernelPool(threads: 3).threads == 3)
+    }
+
     @Test(arguments: widths)
     func `norms divide by the right spread`(_ columns: Int) throws {
         var numbers = SeededNumbers(UInt64(columns))

@@ -24,8 +24,8 @@ ck_instruction_set ck_best_instruction_set(void);
 /// Threads that work on one job at a time.
 typedef struct ck_pool ck_pool;
 
-/// Starts `threads` - 1 threads; the caller of ck_pool_run is the last one. `threads` is raised to 1 and cut to 256;
-/// `set` is cut to what the processor has. NULL when memory or threads cannot be had. Freed with ck_pool_free.
+/// Starts `threads` - 1 threads; the caller of ck_pool_run is the last one. Less than 1 stands for one on each processor that the
+/// process may run on; at most 256 are started. `set` is cut to what the processor has. NULL when memory or threads cannot be had. Freed with ck_pool_free.
 ck_pool *_Nullable ck_pool_create(int32_t threads, ck_instruction_set set);
 
 /// Ends the threads. No job may be running. NULL is allowed.

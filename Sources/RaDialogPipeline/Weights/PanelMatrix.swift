@@ -31,7 +31,25 @@ package struct PanelMatrix: @unchecked Sendable {  // immutable memory, kept ali
         self.columns = columns
         bytes = view.bytes
         owner = view.owner
+        try checkExponents(view)
     }
+
+    /// A panel begins with sixteen exponents, which the kernels take as whole numbers (panels_layout.h).
+    private func checkExponents(_ view: TensorView) throws(WeightsError) {
+        let panels = (rows + Self.panelRows - 1) / Self.panelRows
+        let stride = bytes.count / panels
+        for panel in 0..<panels {
+            for row in 0..<Self.panelRows {
+                let exponent = Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: panel * stride + 4 * row, as: UInt32.self)))
+                guard exponent == exponent.rounded(), abs(exponent) <= Self.largestExponent else {
+                    throw .malformed(path: view.owner.path, reason: "panel \(panel) of \"\(view.name)\" has the exponent \(exponent)")
+                }
+            }
+        }
+    }
+
+    /// Beyond what a 32-bit float can be.
+    private static let largestExponent: Float = 512
 
     /// Packs rows of blocks. A matrix may come in slices: all but the last hold a multiple of `panelRows` rows.
     ///
