@@ -341,7 +341,7 @@ def quantisation(ours, source, options):
     def mine(kind):
         target = options.work / f"ours-{kind}"
         if not target.exists():
-            ours.run("import", "gguf", source, "--output", target, "--quantize", kind)
+            ours.run("import", "gguf", source, "--output", target, "--quantize", kind, "--layout", "gguf")
         return target / "language_model.gguf"
 
     rows = []
