@@ -117,7 +117,9 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", path: "Tests/COpenBLAS"),
         .testTarget(
             name: "PipelineTests", dependencies: ["RaDialogPipeline", "CKernels", "COpenBLAS", "ReportModel"], exclude: ["python"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelImportTests", dependencies: ["FuzzEntries", "ModelImport", "RaDialogPipeline"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelImportTests",
+            dependencies: ["FuzzEntries", "ModelImport", "RaDialogPipeline", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportLabelerTests", dependencies: ["ReportLabeler", "ReportModel"], swiftSettings: swiftSettings),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "ReportModel", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swiftSettings),
         .testTarget(name: "ReportQueueTests", dependencies: ["ReportQueue"], swiftSettings: swiftSettings),

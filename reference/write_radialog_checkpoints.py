@@ -7,7 +7,8 @@
     DIR/biovil_t_image_model_proj_size_128.pt
     DIR/ChexpertClassifier.ckpt                     as Lightning writes it
     DIR/checkpoint_4.pth                            v1
-    DIR/expected                                    --expected: what PyTorch makes of these files; the merged model has to fit in memory
+    DIR/expected                                    --expected: what PyTorch makes of these files, and SHA-256 of every merged weight in fp32 (exact in
+                                                    tiny sets alone); the merged model has to fit in memory
 
 `full` has the dimensions of the published models; its base is written shard by shard, and no more than one shard is in memory. Every tensor is drawn
 from the seed and its own name. --layers and --hidden change the language model alone: `full` with 2 layers is the full width, `tiny` with 32 the full
@@ -432,7 +433,8 @@ def write_expected(folder, sizes):
     bundle = Expected(folder, sizes)
     draft = radialog.Draft(bundle, film(), False)
     (folder / "expected").mkdir()
-    save_file(bundle.language_model, folder / "expected" / "language_model.safetensors")
+    (folder / "expected" / "merged.json").write_text(json.dumps(
+        {name: hashlib.sha256(tensor.float().contiguous().numpy().astype("<f4").tobytes()).hexdigest() for name, tensor in bundle.language_model.items()}, indent=1))
     features = draft.features[0].flatten(1).T.contiguous()
     save_file(
         {"features": features, "image_tokens": draft.image_tokens.contiguous(), "first_logits": draft.first_logits.contiguous(),

@@ -64,22 +64,21 @@ package struct GGUFImport: Sendable {
         let panels = layout == .panels ? try panelWriter(gguf, pool) : nil
         let manifest = try manifest(llama, name: name, format: format, weights: panels == nil ? Self.weightsName : Self.panelsName)
 
+        let total = LlamaConfiguration(llama).tensors().reduce(0) { $0 + $1.shape.reduce(1, *) }
+        var done = 0
+        func advance(_ count: Int) {
+            done += count
+            progress(.languageModel(done: done, of: total))
+        }
         let writer = try BundleFolderWriter(output: output)
         if let panels {
-            let total = LlamaConfiguration(llama).tensors().reduce(0) { $0 + $1.shape.reduce(1, *) }
-            var done = 0
-            try writer.file(Self.panelsName) { descriptor, path in
-                try panels.write(descriptor, path) {
-                    done += $0
-                    progress(.languageModel(done: done, of: total))
-                }
+            try writer.file(Self.panelsName) { descriptor, path in try panels.write(descriptor, path, advance: advance) }
+            try writer.file(Self.weightsName) { descriptor, path in
+                try GGUFFile(vocabularyOf: gguf, pool: pool).write(descriptor, path) { _ in }
             }
-            try writer.file(Self.weightsName) { descriptor, path in try RequantizedFile.writeVocabulary(of: gguf, descriptor, path) }
         } else if let quantization {
             try writer.file(Self.weightsName) { descriptor, path in
-                try RequantizedFile(source: gguf, type: quantization.blockType, pool: pool).write(descriptor, path) {
-                    progress(.languageModel(done: $0, of: $1))
-                }
+                try GGUFFile(requantizing: gguf, type: quantization.blockType, pool: pool).write(descriptor, path, advance: advance)
             }
         } else {
             try writer.copy(file, as: Self.weightsName, maximumBytes: .max)

@@ -135,7 +135,7 @@ package struct ModelImport: Sendable {
             if let panels {
                 try panels.write(descriptor, path, advance: advance)
             } else {
-                try LanguageModelFile(weights: weights, type: quantization.blockType, pool: pool).write(descriptor, path, name: name, advance: advance)
+                try GGUFFile(merging: weights, type: quantization.blockType, name: name, pool: pool).write(descriptor, path, advance: advance)
             }
         }
         var complete = body

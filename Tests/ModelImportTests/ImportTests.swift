@@ -1,12 +1,13 @@
+import Crypto
 import Foundation
 import ModelImport
 import RaDialogPipeline
 import ReportModel
 import Testing
 
-/// Whole imports of small random checkpoints in the published layouts, which reference/write_radialog_checkpoints.py writes with PyTorch; what has to come
-/// out of them it computes itself.
-@Suite(.serialized, .enabled(if: TorchPython.path != nil, "RADIALOG_TORCH_PYTHON does not name a Python with torch"))
+/// Whole imports of small random checkpoints in the published layouts, which reference/write_radialog_checkpoints.py wrote with PyTorch; what has to come
+/// out of them it computed itself.
+@Suite(.serialized)
 struct ImportTests {
     private let scratch: Scratch
 
@@ -16,17 +17,28 @@ struct ImportTests {
         (.none, .gguf), (.f16, .gguf), (.q8_0, .gguf), (.q4_0, .gguf), (.f16, .panels), (.q8_0, .panels), (.q4_0, .panels),
     ]
 
+    @Test(arguments: [PublishedSet.of(.v1), .of(.v2), .wide])
+    func `merged weights are PyTorch's, bit for bit`(set: PublishedSet) throws {
+        let merged = try set.merged()
+        let wanted = try JSONDecoder().decode([String: String].self, from: Data(contentsOf: URL(fileURLWithPath: set.path + "/expected/merged.json")))
+        #expect(merged.names == wanted.keys.sorted())
+        for (name, hash) in wanted {
+            let values = try merged.floats(name)
+            #expect(values.withUnsafeBytes { SHA256.hash(data: $0) }.map { String(format: "%02x", $0) }.joined() == hash, "\(name)")
+        }
+    }
+
     @Test(arguments: ModelImport.Generation.allCases, stored)
     func `the bundle's language model is the base with its adapter, as exactly as its type allows`(
         generation: ModelImport.Generation, stored: (ModelImport.Quantization, ModelImport.Layout)
     ) throws {
         let (quantization, layout) = stored
-        let set = try PublishedSet.of(generation)
+        let set = PublishedSet.of(generation)
         let output = scratch.path + "/bundle"
         try set.request(quantization, output, layout: layout).run(threads: 2) { _ in }
         let bundle = try ModelBundle.open(output)
         let source = try bundle.weights(bundle.manifest.languageModel.weights)
-        let merged = try openCheckpoint(path: set.path + "/expected/language_model.safetensors")
+        let merged = try set.merged()
         #expect(source.names == merged.names && merged.names.count == 21)
         for name in merged.names {
             let shape = try merged.shape(of: name)
@@ -52,7 +64,7 @@ struct ImportTests {
 
     @Test(arguments: ModelImport.Generation.allCases)
     func `the manifest says what the checkpoints' shapes say and where everything came from`(generation: ModelImport.Generation) throws {
-        let set = try PublishedSet.of(generation)
+        let set = PublishedSet.of(generation)
         let manifest = try ModelBundle.open(set.bundle()).manifest
         let vision = try #require(manifest.vision)
         let isFirst = generation == .v1
@@ -89,7 +101,7 @@ struct ImportTests {
 
     @Test(arguments: PublishedSet.Choice.all)
     func `features, image tokens and logits are PyTorch's, and so is the report`(choice: PublishedSet.Choice) throws {
-        let set = try choice.set()
+        let set = choice.set()
         let bundle = try ModelBundle.open(set.bundle())
         let manifest = bundle.manifest
         let vision = try #require(manifest.vision)
@@ -125,7 +137,7 @@ struct ImportTests {
 
     @Test func `the same files give the same bytes, on any number of threads`() throws {
         for generation in ModelImport.Generation.allCases {
-            let set = try PublishedSet.of(generation)
+            let set = PublishedSet.of(generation)
             let paths = ["/one", "/two"].map { scratch.path + "/\(generation)" + $0 }
             try FileManager.default.createDirectory(atPath: scratch.path + "/\(generation)", withIntermediateDirectories: true)
             for (path, threads) in zip(paths, [1, 3]) { try set.request(.q8_0, path).run(threads: threads) { _ in } }
@@ -139,7 +151,7 @@ struct ImportTests {
     }
 
     @Test func `a bundle is never written over, and what an interrupted import left is`() throws {
-        let set = try PublishedSet.of(.v2)
+        let set = PublishedSet.of(.v2)
         let output = scratch.path + "/bundle"
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
         #expect(refusal { try set.request(.none, output).run(threads: 1) { _ in } }?.contains("\(output): it exists already") == true)
@@ -153,7 +165,7 @@ struct ImportTests {
     }
 
     @Test func `the numbers of the progress come to the whole model`() throws {
-        let set = try PublishedSet.of(.v2)
+        let set = PublishedSet.of(.v2)
         let output = scratch.path + "/bundle"
         var last = (done: 0, total: -1)
         try set.request(.none, output).run(threads: 1) { step in

@@ -4,10 +4,18 @@ import RaDialogPipeline
 import ReportModel
 import Testing
 
-/// A set of random checkpoints that reference/write_radialog_checkpoints.py wrote.
+/// A set of random checkpoints that reference/write_radialog_checkpoints.py wrote: small ones are fixtures (reference/write_published_fixtures.sh).
 struct PublishedSet: Sendable {
     let generation: ModelImport.Generation
     let path: String
+    /// Where BioViL-T and the classifier lie.
+    let visionPath: String
+
+    init(generation: ModelImport.Generation, path: String, visionPath: String? = nil) {
+        self.generation = generation
+        self.path = path
+        self.visionPath = visionPath ?? path
+    }
 
     /// forward.json
     struct Report: Decodable {
@@ -30,21 +38,14 @@ struct PublishedSet: Sendable {
         ]
     }()
 
-    /// Written once for the process.
-    static func of(_ generation: ModelImport.Generation) throws -> PublishedSet {
-        switch generation {
-        case .v1: try first.get()
-        case .v2: try second.get()
-        }
+    private static let fixtures = CheckpointFixture.folder + "/../published"
+
+    static func of(_ generation: ModelImport.Generation) -> PublishedSet {
+        PublishedSet(generation: generation, path: fixtures + "/" + generation.rawValue)
     }
 
-    private static let first = Result { try write(.v1) }
-    private static let second = Result { try write(.v2) }
-
-    /// The second generation with rows of 256 and 512, which are whole blocks of every type.
-    static func wide() throws -> PublishedSet { try widened.get() }
-
-    private static let widened = Result { try write(.v2, as: "wide", ["--hidden", "256"]) }
+    /// The second generation with one layer of rows of 256 and 512, which are whole blocks of every type. Its vision is the second generation's.
+    static let wide = PublishedSet(generation: .v2, path: fixtures + "/wide", visionPath: fixtures + "/v2")
 
     /// Which set a test is about.
     enum Choice: Sendable, CustomTestStringConvertible {
@@ -63,33 +64,19 @@ struct PublishedSet: Sendable {
             }
         }
 
-        func set() throws -> PublishedSet {
+        func set() -> PublishedSet {
             switch self {
-            case .tiny(let generation): return try PublishedSet.of(generation)
+            case .tiny(let generation): return PublishedSet.of(generation)
             case .folder(let path):
                 return PublishedSet(generation: FileManager.default.fileExists(atPath: path + "/checkpoint_4.pth") ? .v1 : .v2, path: path)
             }
         }
     }
+
     private static let folder: String = {
         atexit { try? FileManager.default.removeItem(atPath: PublishedSet.folder) }  // nobody is left to hear of a failure
         return FileManager.default.temporaryDirectory.appendingPathComponent("published-\(UUID().uuidString)").path
     }()
-
-    private static func write(
-        _ generation: ModelImport.Generation, as name: String? = nil, _ options: [String] = []
-    ) throws -> PublishedSet {
-        let path = folder + "/" + (name ?? generation.rawValue)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(TorchPython.path))
-        process.arguments = [
-            CheckpointFixture.folder + "/../../reference/write_radialog_checkpoints.py", path, "--generation", generation.rawValue, "--expected",
-        ] + options
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        return PublishedSet(generation: generation, path: path)
-    }
 
     /// An import of the set in 32-bit floats, made once.
     func bundle() throws -> String {
@@ -101,6 +88,22 @@ struct PublishedSet: Sendable {
         return path
     }
 
+    /// The merged weights in 32-bit floats, from that import.
+    struct Merged {
+        fileprivate let source: any TensorSource
+
+        var names: [String] { source.names }
+
+        func shape(of name: String) throws -> [Int] { try #require(source.block(name)).shape }
+
+        func floats(_ name: String) throws -> [Float] { try source.floats(name, shape: shape(of: name)).array }
+    }
+
+    func merged() throws -> Merged {
+        let bundle = try ModelBundle.open(bundle())
+        return Merged(source: try bundle.weights(bundle.manifest.languageModel.weights))
+    }
+
     func copy(to path: String) throws -> PublishedSet {
         try FileManager.default.copyItem(atPath: self.path, toPath: path)
         return PublishedSet(generation: generation, path: path)
@@ -108,8 +111,8 @@ struct PublishedSet: Sendable {
 
     func request(_ quantization: ModelImport.Quantization, _ output: String, layout: ModelImport.Layout = .gguf) -> ModelImport {
         var request = ModelImport(
-            generation: generation, adapter: path + "/adapter", base: path + "/base", biovil: path + "/biovil_t_image_model_proj_size_128.pt",
-            classifier: path + "/ChexpertClassifier.ckpt",
+            generation: generation, adapter: path + "/adapter", base: path + "/base", biovil: visionPath + "/biovil_t_image_model_proj_size_128.pt",
+            classifier: visionPath + "/ChexpertClassifier.ckpt",
             alignment: path + (generation == .v1 ? "/checkpoint_4.pth" : "/adapter/non_lora_trainables.bin"), quantization: quantization,
             output: output, name: "random", version: "7", isDemonstration: false)
         request.layout = layout

@@ -1,29 +1,9 @@
 import Foundation
 import RaDialogPipeline
 
-/// One weight of a language model on its way into a file.
-protocol RowsOfWeights {
-    /// Hugging Face's.
-    var name: String { get }
-    var shape: [Int] { get }
-    /// Reads what all rows need; kept only while the weight is written.
-    func open() throws -> any OpenRows
-}
-
-/// An open weight.
-protocol OpenRows {
-    /// Writes rows as blocks of `type`; of a vector, all of it as one row.
-    /// - Parameter floats: room for the rows' numbers.
-    /// - Throws: `ImportError` where a number is not finite, or too large for the type.
-    func write(_ rows: Range<Int>, as type: BlockType, _ pool: KernelPool, floats: Activations, into blocks: UnsafeMutableRawBufferPointer) throws
-}
-
 /// A language model as a file of panels (`PanelFile`), written from front to back: memory is a few row blocks.
 struct PanelFileWriter {
     private let pool: KernelPool
-
-    /// Floats of one block of rows.
-    private static let blockFloats = 1 << 22
 
     private struct Entry {
         var weights: any RowsOfWeights
@@ -62,13 +42,10 @@ struct PanelFileWriter {
             if let type = entry.type {
                 try writeMatrix(entry.weights, as: type, descriptor, path, advance)
             } else {
-                let count = entry.weights.shape.reduce(1, *)
-                let floats = Activations(rows: 1, columns: count)
-                let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.byteCount, alignment: 64)
-                defer { bytes.deallocate() }
-                try entry.weights.open().write(0..<1, as: .f32, pool, floats: floats, into: bytes)
-                try writeAll(descriptor, path, UnsafeRawBufferPointer(bytes))
-                try advance(count)
+                try entry.weights.forEachStep(as: .f32, pool) { rows, bytes in
+                    try writeAll(descriptor, path, bytes)
+                    try advance(rows.count * entry.weights.columns)
+                }
             }
         }
     }
@@ -95,86 +72,25 @@ struct PanelFileWriter {
     private func writeMatrix(
         _ weights: any RowsOfWeights, as type: BlockType, _ descriptor: Int32, _ path: String, _ advance: (Int) throws -> Void
     ) throws {
-        let (rows, columns) = (weights.shape[0], weights.shape[1])
-        let step = min(rows, max(1, Self.blockFloats / columns / PanelMatrix.panelRows) * PanelMatrix.panelRows)
-        guard let rowBytes = type.rowBytes(columns: columns), let packedBytes = PanelMatrix.byteCount(type, rows: step, columns: columns) else {
-            throw ImportError.unsupported(path: path, reason: "\(weights.name) as \(type) in panels")
-        }
-        let floats = Activations(rows: step, columns: columns)
-        let blocks = UnsafeMutableRawBufferPointer.allocate(byteCount: step * rowBytes, alignment: 64)
-        let panels = UnsafeMutableRawBufferPointer.allocate(byteCount: packedBytes, alignment: 64)
-        defer {
-            blocks.deallocate()
-            panels.deallocate()
-        }
-        let open = try weights.open()
-        for first in stride(from: 0, to: rows, by: step) {
-            let count = min(step, rows - first)
-            let filled = UnsafeMutableRawBufferPointer(rebasing: blocks[..<(count * rowBytes)])
-            try open.write(first..<first + count, as: type, pool, floats: floats, into: filled)
-            let bytes = PanelMatrix.byteCount(type, rows: count, columns: columns) ?? 0
+        let columns = weights.columns
+        // As many as the first step has, which no later one exceeds.
+        var panels = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        defer { panels.deallocate() }
+        try weights.forEachStep(as: type, rowsInMultiplesOf: PanelMatrix.panelRows, pool) { rows, blocks in
+            guard let bytes = PanelMatrix.byteCount(type, rows: rows.count, columns: columns) else {
+                throw ImportError.unsupported(path: path, reason: "\(weights.name) as \(type) in panels")
+            }
+            if panels.count < bytes {
+                panels.deallocate()
+                panels = .allocate(byteCount: bytes, alignment: 64)
+            }
             let target = UnsafeMutableRawBufferPointer(rebasing: panels[..<bytes])
-            if let bad = PanelMatrix.pack(pool, type, UnsafeRawBufferPointer(filled), rows: count, columns: columns, into: target) {
-                throw ImportError.unsupported(path: path, reason: "row \(first + bad) of \(weights.name) has a number or a scale that is not finite in \(type)")
+            if let bad = PanelMatrix.pack(pool, type, blocks, rows: rows.count, columns: columns, into: target) {
+                throw ImportError.unsupported(
+                    path: weights.path, reason: "row \(rows.lowerBound + bad) of \(weights.described) has a number or a scale that is not finite in \(type)")
             }
             try writeAll(descriptor, path, UnsafeRawBufferPointer(target))
-            try advance(count * columns)
-        }
-    }
-}
-
-/// A weight of the base model with the adapter merged.
-struct MergedRows: RowsOfWeights {
-    let weights: LanguageModelWeights
-    let tensor: LlamaConfiguration.Tensor
-
-    var name: String { tensor.name }
-    var shape: [Int] { tensor.shape }
-
-    func open() throws -> any OpenRows { Open(merged: try weights.open(tensor.name), path: weights.path) }
-
-    private struct Open: OpenRows {
-        let merged: MergedTensor
-        let path: String
-
-        func write(_ rows: Range<Int>, as type: BlockType, _ pool: KernelPool, floats: Activations, into blocks: UnsafeMutableRawBufferPointer) throws {
-            // One row of a vector is all of it.
-            let isVector = merged.shape.count == 1
-            let columns = merged.shape.last ?? 1
-            let buffer = UnsafeMutableBufferPointer(rebasing: floats.buffer[..<(rows.count * columns)])
-            try merged.read(rows: isVector ? 0..<merged.rows : rows, into: buffer, pool: pool)
-            guard let bad = type.quantize(pool, floats.pointer, rows: rows.count, columns: columns, into: blocks) else { return }
-            let row = "row \(rows.lowerBound + bad) of \(merged.name), with the adapter merged, has a number that is"
-            guard UnsafeBufferPointer(start: floats.row(bad), count: columns).allSatisfy(\.isFinite) else {
-                throw ImportError.malformed(path: path, reason: "\(row) not finite")
-            }
-            throw ImportError.unsupported(path: path, reason: "\(row) too large for \(type): use none")
-        }
-    }
-}
-
-/// A weight of a GGUF file, its rows in the order of Hugging Face.
-struct StoredRows: RowsOfWeights, OpenRows {
-    let block: BlockTensor
-    let path: String
-
-    var name: String { block.name }
-    var shape: [Int] { block.shape }
-
-    func open() -> any OpenRows { self }
-
-    func write(_ rows: Range<Int>, as type: BlockType, _ pool: KernelPool, floats: Activations, into blocks: UnsafeMutableRawBufferPointer) throws {
-        let columns = shape.last ?? 1
-        if block.type == type {
-            for (place, row) in rows.enumerated() {
-                UnsafeMutableRawBufferPointer(rebasing: blocks[(place * block.rowBytes)...]).copyMemory(from: block.row(row))
-            }
-            return
-        }
-        for (place, row) in rows.enumerated() { block.dequantizeRow(row, into: floats.row(place)) }
-        if let bad = type.quantize(pool, floats.pointer, rows: rows.count, columns: columns, into: blocks) {
-            throw ImportError.unsupported(
-                path: path, reason: "row \(rows.lowerBound + bad) of \(name) has a number that is not finite, or too large for \(type)")
+            try advance(rows.count * columns)
         }
     }
 }
