@@ -76,6 +76,7 @@ extension Configuration {
         return Model(
             bundle: section.filePath("bundle", default: "/usr/share/radialogd/bundle", allowed: "the path of a bundle's folder"),
             threads: section.integer("threads", default: 0, in: 0...1024),
+            draftsAtOnce: section.integer("drafts_at_once", default: 4, in: 1...64),
             allowDemonstration: section.boolean("allow_demonstration", default: false),
             rendering: section.choice("rendering", default: Rendering.bundle) ?? .bundle)
     }

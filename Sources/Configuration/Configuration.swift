@@ -67,6 +67,8 @@ public struct Configuration: Sendable, Equatable {
         public var bundle: String
         /// 0: all cores.
         public var threads: Int
+        /// Studies that are drafted at the same time; an urgent one is never behind them.
+        public var draftsAtOnce: Int
         /// Without it a bundle of kind "demo" refuses the start.
         public var allowDemonstration: Bool
         public var rendering: Rendering

@@ -1,21 +1,21 @@
 public import ReportModel
-internal import Synchronization
 
 // One radiograph's way to a draft. Every stage is a folder of this target.
 
 /// The model, loaded: radiographs in, drafts and dialogues out. The same radiograph gives the same draft, bit for bit, for any
 /// number of threads.
 ///
-/// Calls block for as long as the model computes, and wait for each other: call from a thread of your own, never from Swift's
-/// cooperative pool.
+/// Calls block for as long as the model computes: call from threads of your own, never from Swift's cooperative pool. Calls from several
+/// threads share the processor (`ComputeScheduler`): drafts that are written at the same time cost little more than one.
 public final class RaDialogPipeline: Sendable {
     public let bundle: ModelBundle
     let pool: KernelPool
     /// nil for a bundle that only talks.
     private let vision: VisionModel?
     private let languageModel: LanguageModel
-    /// Held for a whole draft or answer: one film's working memory at a time.
-    private let turn = Mutex(())
+    let scheduler: ComputeScheduler
+    /// The beginning of every report prompt; nil for a bundle that only talks.
+    private let promptHead: PromptHead?
 
     /// Loads the weights of a verified bundle.
     ///
@@ -28,12 +28,16 @@ public final class RaDialogPipeline: Sendable {
         pool = try KernelPool(threads: threads)
         vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
+        scheduler = ComputeScheduler(languageModel, pool: pool)
+        let prompt = try vision?.reportPrompt(system: bundle.manifest.prompts.system, findings: "")
+        promptHead = prompt.map { PromptHead(tokens: bundle.tokenizer.encode($0.beforeImage, bos: true)) }
         try checkSizes()
     }
 
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
-        languageModel.isInPanels ? "\(pool.arithmeticName), language model \(pool.panelArithmeticName)" : pool.arithmeticName
+        guard languageModel.isInPanels else { return pool.arithmeticName }
+        return "\(pool.arithmeticName), language model \(pool.panelArithmeticName) with \(languageModel.keyValueType.name) cache"
     }
 
     /// Whether it reads radiographs. One that does not only talks.
@@ -42,23 +46,24 @@ public final class RaDialogPipeline: Sendable {
     /// Drafts the findings section.
     ///
     /// - Parameters:
-    ///   - isCancelled: asked before every stage, every layer and every token.
+    ///   - isCancelled: asked before every stage and every token, and before every layer while nobody else computes.
     ///   - onText: gets the report as it grows: the whole text so far, marked.
     /// - Throws: `PreprocessError` (this film has no draft), `PipelineError`.
     public func draft(
-        _ radiograph: Radiograph, source: DraftSource, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, isCancelled: () -> Bool = { false },
+        onText: (String) -> Void = { _ in }
     ) throws -> DraftReport {
-        try openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText).report
+        try openDialogue(radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText).report
     }
 
     /// Drafts, then answers `questions`, each as if it were the first after the report.
     /// - Throws: as above, and `PipelineError.badQuestion` before anything is computed.
     public func draft(
-        _ radiograph: Radiograph, source: DraftSource, questions: [String], isCancelled: () -> Bool = { false },
+        _ radiograph: Radiograph, source: DraftSource, questions: [String], urgency: Urgency = .routine, isCancelled: () -> Bool = { false },
         onText: (String) -> Void = { _ in }
     ) throws -> (report: DraftReport, turns: [DialogueTurn]) {
         for question in questions { _ = try Dialogue.checkedQuestion(question) }
-        let (report, dialogue) = try openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText)
+        let (report, dialogue) = try openDialogue(radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText)
         let turns = try questions.map { question in
             dialogue.restart()
             return try dialogue.ask(question, isCancelled: isCancelled)
@@ -69,17 +74,16 @@ public final class RaDialogPipeline: Sendable {
     /// Drafts, and stays ready for questions about the radiograph.
     /// - Throws: as `draft`.
     public func openDialogue(
-        _ radiograph: Radiograph, source: DraftSource, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, isCancelled: () -> Bool = { false },
+        onText: (String) -> Void = { _ in }
     ) throws -> (report: DraftReport, dialogue: Dialogue) {
-        let vision = try requireVision()
-        return try alone {
-            let (report, conversation) = try draftReport(vision, radiograph, source: source, isCancelled: isCancelled, onText: onText)
-            return (report, Dialogue(self, behind: conversation))
-        }
+        let (report, conversation) = try draftReport(
+            requireVision(), radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText)
+        return (report, Dialogue(self, behind: conversation))
     }
 
     /// A dialogue without a radiograph.
-    public func openDialogue() -> Dialogue { Dialogue(self, behind: Conversation(languageModel, pool: pool)) }
+    public func openDialogue() -> Dialogue { Dialogue(self, behind: Conversation(languageModel, scheduler: scheduler)) }
 
     /// What reads radiographs.
     /// - Throws: `PipelineError.readsNoImages`.
@@ -88,38 +92,37 @@ public final class RaDialogPipeline: Sendable {
         return vision
     }
 
-    /// One at a time.
-    func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
-        // The result belongs to the caller alone; `withLock` wants it Sendable, which a dialogue's parts are not.
-        var result: Result?
-        try turn.withLock { _ in result = try body() }
-        guard let result else { preconditionFailure("a body that returned has a result") }
-        return result
-    }
-
     private func draftReport(
-        _ vision: VisionModel, _ radiograph: Radiograph, source: DraftSource, isCancelled: () -> Bool, onText: (String) -> Void
+        _ vision: VisionModel, _ radiograph: Radiograph, source: DraftSource, urgency: Urgency, isCancelled: () -> Bool, onText: (String) -> Void
     ) throws -> (report: DraftReport, conversation: Conversation) {
         func check() throws { if isCancelled() { throw PipelineError.cancelled } }
         let manifest = bundle.manifest
         var timings = DraftProvenance.Timings(decode: source.decodeSeconds)
-        let reading = try vision.read(radiograph, pool, timings: &timings, check: check)
-
         var watch = Stopwatch()
+        let input = try vision.input(radiograph)
+        timings.preprocess = watch.lap()
+        let reading = try scheduler.alone(urgency) {
+            try vision.read(input, pool, timings: &timings) {
+                try check()
+                scheduler.giveWay(urgency)
+            }
+        }
+
+        watch = Stopwatch()
         let prompt = try vision.reportPrompt(system: manifest.prompts.system, findings: reading.classification.promptFindings)
-        let conversation = Conversation(languageModel, pool: pool)
-        try conversation.read(pieces(of: prompt, image: reading.image), check: check)
+        let conversation = Conversation(languageModel, scheduler: scheduler, head: promptHead)
+        try conversation.read(pieces(of: prompt, image: reading.image), urgency: urgency, check: check)
         timings.prefill = watch.lap()
 
-        let written = try write(in: conversation, limit: manifest.generation.maxReportTokens, check: check, onText: onText)
+        let written = try write(in: conversation, limit: manifest.generation.maxReportTokens, urgency: urgency, check: check, onText: onText)
         guard !written.text.isEmpty else { throw PipelineError.emptyReport }
         timings.generate = watch.lap()
 
         let provenance = DraftProvenance(
             bundleName: bundle.name, bundleVersion: bundle.version, bundleKind: bundle.kind, bundleSHA256: bundle.sha256,
             algorithms: manifest.algorithms, build: Build.version, arithmetic: arithmetic, sopInstanceUID: source.sopInstanceUID,
-            selectionReason: source.selectionReason, inputSHA256: source.inputSHA256, rendering: reading.rendering.rawValue,
-            renderedSHA256: reading.renderedSHA256, promptSHA256: Array(prompt.text.utf8).withUnsafeBytes(sha256Hex),
+            selectionReason: source.selectionReason, inputSHA256: source.inputSHA256, rendering: vision.rendering.rawValue,
+            renderedSHA256: input.renderedSHA256, promptSHA256: Array(prompt.text.utf8).withUnsafeBytes(sha256Hex),
             generatedTokens: written.tokens.count, finishReason: written.finish.rawValue, timings: timings)
         let report = DraftReport(
             text: written.text, findings: reading.classification.findings, promptFindings: reading.classification.promptFindings,
@@ -129,12 +132,12 @@ public final class RaDialogPipeline: Sendable {
 
     /// Lets the model write. The text is cleaned, and marked: the one place where a text leaves the model.
     func write(
-        in conversation: Conversation, limit: Int, isOver: () -> Bool = { false }, check: () throws -> Void, onText: (String) -> Void
+        in conversation: Conversation, limit: Int, urgency: Urgency, isOver: () -> Bool = { false }, check: () throws -> Void, onText: (String) -> Void
     ) throws -> (text: String, tokens: [Int32], finish: FinishReason) {
         var decoder = bundle.tokenizer.makeTokenDecoder()
         var text = ""
         func marked() -> String { MachineText.marked(UntrustedText.cleaned(text, maximum: UntrustedText.maximumAnswer), kind: bundle.kind) }
-        let (tokens, finish) = try conversation.write(limit: limit, end: bundle.endToken, isOver: isOver, check: check) { token in
+        let (tokens, finish) = try conversation.write(limit: limit, end: bundle.endToken, urgency: urgency, isOver: isOver, check: check) { token in
             text += decoder.append(token)
             onText(marked())
         }

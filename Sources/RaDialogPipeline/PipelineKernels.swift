@@ -101,8 +101,13 @@ package final class Activations {
     package func row(_ index: Int) -> UnsafeMutablePointer<Float> { pointer + index * columns }
 
     /// False where a number is infinite or not a number.
-    package var isFinite: Bool {
+    package var isFinite: Bool { buffer.isFinite }
+}
+
+extension UnsafeMutableBufferPointer<Float> {
+    /// False where a number is infinite or not a number.
+    var isFinite: Bool {
         // A sum of x * 0 is 0, or NaN where any x is not finite.
-        buffer.reduce(Float(0)) { $0 + $1 * 0 } == 0
+        reduce(Float(0)) { $0 + $1 * 0 } == 0
     }
 }

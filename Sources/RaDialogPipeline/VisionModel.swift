@@ -13,8 +13,6 @@ final class VisionModel: Sendable {
         var classification: Classification
         /// `[tokens, hidden]`
         var image: Activations
-        var rendering: RenderingMode
-        var renderedSHA256: String
     }
 
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`.
@@ -27,17 +25,18 @@ final class VisionModel: Sendable {
         alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
     }
 
+    /// The radiograph as both networks see it.
+    /// - Throws: `PreprocessError`: nothing can be read from this film.
+    func input(_ radiograph: Radiograph) throws -> ModelInput {
+        try ModelInput.make(from: radiograph, preprocessing: manifest.preprocessing, rendering: rendering)
+    }
+
     /// - Parameters:
     ///   - timings: gets the seconds of every stage.
     ///   - check: asked before every stage and every layer.
-    /// - Throws: `PreprocessError` (nothing can be read from this film), `PipelineError`.
-    func read(
-        _ radiograph: Radiograph, _ pool: KernelPool, timings: inout DraftProvenance.Timings, check: () throws -> Void
-    ) throws -> Reading {
+    /// - Throws: `PipelineError`.
+    func read(_ input: ModelInput, _ pool: KernelPool, timings: inout DraftProvenance.Timings, check: () throws -> Void) throws -> Reading {
         var watch = Stopwatch()
-        let input = try ModelInput.make(from: radiograph, preprocessing: manifest.preprocessing, rendering: rendering)
-        timings.preprocess = watch.lap()
-
         let classification = try classifier(pool, plane: input.classifier, side: input.classifierSide, check: check)
         timings.classify = watch.lap()
 
@@ -45,7 +44,7 @@ final class VisionModel: Sendable {
         let image = alignment(pool, manifest.alignment.readsProjection ? encoder.project(pool, features) : features)
         guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
         timings.encode = watch.lap()
-        return Reading(classification: classification, image: image, rendering: rendering, renderedSHA256: input.renderedSHA256)
+        return Reading(classification: classification, image: image)
     }
 
     /// The prompt of the report turn.

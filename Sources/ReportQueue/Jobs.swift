@@ -17,6 +17,8 @@ public struct ClaimedJob: Sendable, Equatable {
     public var owner: String
     /// 1 at the first claim.
     public var attempt: Int
+    /// The study's when it was claimed: larger is sooner, 0 is routine.
+    public var priority: Int
     public var study: StudyDescription
     /// In a fixed order: series number, instance number, SOP Instance UID.
     public var instances: [StoredInstance]
@@ -70,26 +72,30 @@ extension ReportQueue {
 
     /// Takes the study that is next: highest priority, then longest received. A crash after this counts as an attempt.
     ///
-    /// - Parameter owner: who works, unique among all workers of all processes.
+    /// - Parameters:
+    ///   - owner: who works, unique among all processes.
+    ///   - minimumPriority: studies of a lower one are left to other workers; nil for none.
     /// - Returns: nil when nothing is ready.
-    public func claimJob(owner: String, lease: Duration) throws(QueueError) -> ClaimedJob? {
-        let isReady = "j.state = 'ready' AND j.not_before <= :now"
+    public func claimJob(owner: String, lease: Duration, minimumPriority: Int? = nil) throws(QueueError) -> ClaimedJob? {
+        let isReady = "j.state = 'ready' AND j.not_before <= :now AND s.priority >= :priority"
+        let priority = minimumPriority ?? .min
         let something = try read("looking for work") { transaction in
-            try transaction.row("SELECT 1 FROM job j WHERE \(isReady) LIMIT 1", ["now": transaction.now]) != nil
+            try transaction.row(
+                "SELECT 1 FROM job j JOIN study s ON s.id = j.study_id WHERE \(isReady) LIMIT 1", ["now": transaction.now, "priority": priority]) != nil
         }
         guard something else { return nil }
         return try write("claiming a study") { transaction in
             guard
                 let row = try transaction.row(
                     """
-                    SELECT j.*, s.description FROM job j JOIN study s ON s.id = j.study_id WHERE \(isReady)
+                    SELECT j.*, s.description, s.priority FROM job j JOIN study s ON s.id = j.study_id WHERE \(isReady)
                     ORDER BY s.priority DESC, s.received_at, j.id LIMIT 1
-                    """, ["now": transaction.now])
+                    """, ["now": transaction.now, "priority": priority])
             else { return nil }
             let job = try JobRow(row)
             try transaction.move(job, .claimed, set: "owner = :owner, lease_until = :lease, attempt = attempt + 1", ["owner": owner, "lease": transaction.after(lease)])
             return ClaimedJob(
-                id: job.id, owner: owner, attempt: job.attempt + 1,
+                id: job.id, owner: owner, attempt: job.attempt + 1, priority: row["priority"],
                 study: try JSON.value(StudyDescription.self, row["description"], of: "a study"),
                 instances: try transaction.instances(studyID: job.studyID))
         }

@@ -51,22 +51,27 @@ public struct Daemon: Sendable {
     ) -> [any Service] {
         let enabled = configuration.destinations.filter(\.isEnabled)
         let delivererSignals = enabled.map { _ in ServiceSignal() }
-        let drafterSignal = ServiceSignal()
-        let drafter = Drafter(
-            queue: queue, drafting: drafting,
-            stateDirectory: state.path, owner: owner, lease: configuration.study.lease, maxAttempts: configuration.study.maxAttempts,
-            destinations: configuration.destinations.rules, delivererSignals: delivererSignals, log: log)
-        let assembler = Assembler(queue: queue, quietPeriod: configuration.study.quietPeriod, drafterSignal: drafterSignal, log: log)
+        // The last one keeps free for urgent studies.
+        let drafters = (0...configuration.model.draftsAtOnce).map { index in
+            Drafter(
+                queue: queue, drafting: drafting, stateDirectory: state.path, owner: owner, urgentOnly: index == configuration.model.draftsAtOnce,
+                lease: configuration.study.lease, maxAttempts: configuration.study.maxAttempts, destinations: configuration.destinations.rules,
+                delivererSignals: delivererSignals, log: log)
+        }
+        let drafterSignals = drafters.map { _ in ServiceSignal() }
+        let assembler = Assembler(queue: queue, quietPeriod: configuration.study.quietPeriod, drafterSignals: drafterSignals, log: log)
         let rescuer = Rescuer(queue: queue, maxAttempts: configuration.study.maxAttempts, lease: configuration.study.lease, log: log)
         let watchdog = Watchdog(queue: queue, notifier: ServiceManagerNotifier(), log: log)
 
-        // Deliverers come first and stop last: what the drafter finishes on the way down may still be sent.
+        // Deliverers come first and stop last: what the drafters finish on the way down may still be sent.
         var services: [any Service] = zip(enabled, delivererSignals).map { destination, signal in
             let deliverer = Deliverer(destination: destination, queue: queue, owner: owner, log: log)
             return BlockingService(name: "deliver-\(destination.name)", signal: signal) { deliverer.run(until: $0) }
         }
         services.append(BlockingService(name: "rescue") { rescuer.run(until: $0) })
-        services.append(BlockingService(name: "draft", signal: drafterSignal) { drafter.run(until: $0) })
+        services += zip(drafters, drafterSignals).enumerated().map { index, pair in
+            BlockingService(name: "draft-\(index)", signal: pair.1) { pair.0.run(until: $0) }
+        }
         services.append(BlockingService(name: "assemble") { assembler.run(until: $0) })
         services.append(BlockingService(name: "receive") { signal in
             // The SCP has threads of its own since `build`; this one waits for the end, and holds the folder's lock.

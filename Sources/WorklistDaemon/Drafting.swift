@@ -59,10 +59,10 @@ public struct Drafting: Sendable {
     /// - Throws: what may pass by itself (a decoder that did not start, a cancelled run, memory); what lies in the
     ///   images is an outcome.
     public func draft(
-        study: StudyDescription, images: [Image], questions: [String] = [], isCancelled: () -> Bool = { false }
+        study: StudyDescription, images: [Image], questions: [String] = [], urgency: Urgency = .routine, isCancelled: () -> Bool = { false }
     ) throws -> Outcome {
         try withChosenImage(study: study, images: images) { radiograph, source, keyImage, choice in
-            let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, isCancelled: isCancelled)
+            let (report, turns) = try pipeline.draft(radiograph, source: source, questions: questions, urgency: urgency, isCancelled: isCancelled)
             return .draft(try report.checked(choice: choice, labeler: labeler), keyImage: keyImage, turns: turns)
         } none: {
             .none($0, detail: $1)
@@ -73,10 +73,11 @@ public struct Drafting: Sendable {
     /// - Parameter onText: gets the report as it grows.
     /// - Throws: as `draft`.
     public func openDialogue(
-        study: StudyDescription, images: [Image], isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+        study: StudyDescription, images: [Image], urgency: Urgency = .dialogue, isCancelled: () -> Bool = { false },
+        onText: (String) -> Void = { _ in }
     ) throws -> DialogueOutcome {
         try withChosenImage(study: study, images: images) { radiograph, source, _, choice in
-            let (report, dialogue) = try pipeline.openDialogue(radiograph, source: source, isCancelled: isCancelled, onText: onText)
+            let (report, dialogue) = try pipeline.openDialogue(radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText)
             return .dialogue(try report.checked(choice: choice, labeler: labeler), dialogue)
         } none: {
             .none($0, detail: $1)

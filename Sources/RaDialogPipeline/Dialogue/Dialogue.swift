@@ -1,9 +1,13 @@
+internal import Synchronization
+
 /// A conversation: the report turn where there is a radiograph, and the turns after it.
 ///
 /// Its key-value cache is kept from turn to turn, so that a question costs reading the question. `dropCache` gives that memory back; the
 /// next question then reads everything again and gets the same answer, bit for bit.
-public final class Dialogue: @unchecked Sendable {  // every access to its state is under the pipeline's turn
+public final class Dialogue: @unchecked Sendable {  // every access to its state is under `turn`
     private let pipeline: RaDialogPipeline
+    /// Held for a whole answer.
+    private let turn = Mutex(())
     private let conversation: Conversation
     /// Behind the report, or at the very beginning.
     private let beginning: Conversation.Mark
@@ -42,22 +46,22 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
         _ question: String, limits: GenerationLimits = GenerationLimits(), isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
     ) throws -> DialogueTurn {
         let question = try Self.checkedQuestion(question)
-        return try pipeline.alone { try answer(question, limits, isCancelled, onText) }
+        return try turn.withLock { _ in try answer(question, limits, isCancelled, onText) }
     }
 
     /// Forgets every turn but the report's.
     public func restart() {
-        pipeline.alone {
+        turn.withLock { _ in
             conversation.rewind(to: beginning)
             turns = []
         }
     }
 
     /// Gives the memory of the key-value cache back.
-    public func dropCache() { pipeline.alone { conversation.dropCache() } }
+    public func dropCache() { turn.withLock { _ in conversation.dropCache() } }
 
     /// Bytes of the key-value cache.
-    public var cacheBytes: Int { pipeline.alone { conversation.cacheBytes } }
+    public var cacheBytes: Int { turn.withLock { _ in conversation.cacheBytes } }
 
     private func answer(_ question: String, _ limits: GenerationLimits, _ isCancelled: () -> Bool, _ onText: (String) -> Void) throws -> DialogueTurn {
         func check() throws { if isCancelled() { throw PipelineError.cancelled } }
@@ -67,9 +71,9 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
         let before = turns
         do {
             let forgotten = try makeRoom(for: question, answer: min(limit, Self.answerRoom))
-            try conversation.read([.tokens(tokens(of: question, isFirst: turns.isEmpty))], check: check)
+            try conversation.read([.tokens(tokens(of: question, isFirst: turns.isEmpty))], urgency: .dialogue, check: check)
             let written = try pipeline.write(
-                in: conversation, limit: limit, isOver: { deadline.map { $0 <= .now } ?? false }, check: check, onText: onText)
+                in: conversation, limit: limit, urgency: .dialogue, isOver: { deadline.map { $0 <= .now } ?? false }, check: check, onText: onText)
             turns.append(Turn(question: question, answer: written.tokens + [pipeline.bundle.endToken]))
             return DialogueTurn(
                 question: question, answer: written.text, generatedTokens: written.tokens.count, finishReason: written.finish,

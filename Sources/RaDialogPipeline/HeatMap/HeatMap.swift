@@ -84,16 +84,19 @@ extension RaDialogPipeline {
         }
     }
 
-    /// The classifier alone: all labels, with the maps asked for. Waits for a draft that is being made.
+    /// The classifier alone: all labels, with the maps asked for. Takes its turn beside drafts that are being made.
     /// - Throws: `PreprocessError`, `PipelineError`.
     public func findings(
-        in radiograph: Radiograph, maps: ActivationMapSelection, isCancelled: () -> Bool = { false }
+        in radiograph: Radiograph, maps: ActivationMapSelection, urgency: Urgency = .routine, isCancelled: () -> Bool = { false }
     ) throws -> [Finding] {
         func check() throws { if isCancelled() { throw PipelineError.cancelled } }
         let vision = try requireVision()
-        return try alone {
-            let input = try ModelInput.make(from: radiograph, preprocessing: vision.manifest.preprocessing, rendering: vision.rendering)
-            return try vision.classifier(pool, plane: input.classifier, side: input.classifierSide, maps: maps, check: check).findings
+        let input = try vision.input(radiograph)
+        return try scheduler.alone(urgency) {
+            try vision.classifier(pool, plane: input.classifier, side: input.classifierSide, maps: maps) {
+                try check()
+                scheduler.giveWay(urgency)
+            }.findings
         }
     }
 }

@@ -6,8 +6,9 @@ internal import CKernels
 /// them again: it may be dropped at rest, and is rebuilt bit for bit by the next reading. One conversation is used by one thread at a time.
 package final class Conversation {
     private let model: LanguageModel
-    private let pool: KernelPool
-    private let cache: KeyValueCache
+    private let scheduler: ComputeScheduler
+    private let head: PromptHead?
+    private var cache: KeyValueCache
     /// Everything read so far, in order. The cache holds its beginning, or all of it.
     private var history = History()
     /// Tokens that belong to the conversation and are not read yet: the end of an answer. Read with what comes next.
@@ -15,10 +16,17 @@ package final class Conversation {
     /// What may follow; nil before the first prompt, and while tokens are pending.
     private var logits: Activations?
 
-    package init(_ model: LanguageModel, pool: KernelPool) {
+    /// - Parameter head: what conversations of this kind begin with, so that it is read once for all of them.
+    package init(_ model: LanguageModel, scheduler: ComputeScheduler, head: PromptHead? = nil) {
         self.model = model
-        self.pool = pool
-        cache = KeyValueCache(model.manifest)
+        self.scheduler = scheduler
+        self.head = head
+        cache = model.makeCache()
+    }
+
+    /// One that shares the processor with no other.
+    package convenience init(_ model: LanguageModel, pool: KernelPool) {
+        self.init(model, scheduler: ComputeScheduler(model, pool: pool))
     }
 
     /// Tokens so far, those of an image included.
@@ -81,13 +89,16 @@ package final class Conversation {
     /// Reads a prompt, in one batch with what is pending and what the cache has lost.
     /// - Throws: `.contextOverflow` where not even one token of an answer would fit; `.cancelled` from `check`. The conversation
     ///   is then what it was.
-    package func read(_ pieces: [Piece], check: () throws -> Void = {}) throws {
+    package func read(_ pieces: [Piece], urgency: Urgency = .routine, check: () throws -> Void = {}) throws {
         var extended = history
         for piece in [.tokens(pending)] + pieces { extended.append(piece) }
         precondition(extended.count > history.count, "an empty prompt cannot be read")
         let needed = extended.count + 1
         guard needed <= context else { throw PipelineError.contextOverflow(needed: needed, context: context) }
-        logits = try model.read(pool, rows(of: extended, from: cache.length), cache: cache, check: check)
+        if cache.length == 0, let head, case .tokens(let tokens)? = extended.pieces.first, extended.count > head.tokens.count, tokens.starts(with: head.tokens) {
+            cache = try head.cache(model, scheduler, urgency: urgency, check: check)
+        }
+        logits = try scheduler.read(rows(of: extended, from: cache.length), cache: cache, urgency: urgency, check: check)
         history = extended
         pending = []
     }
@@ -114,60 +125,91 @@ package final class Conversation {
 
     /// Writes greedily until the model ends its text (`end`, which is not returned), `limit` tokens stand, time is up, or the context is full.
     ///
-    /// Afterwards the answer is closed: whatever ended it, the conversation goes on behind an `end`.
+    /// What the text so far suggests to come next is read along (`PromptLookup`) where that costs little; it saves steps where the model agrees,
+    /// and never changes a token. Afterwards the answer is closed: whatever ended it, the conversation goes on behind an `end`.
     /// - Parameters:
     ///   - isOver: whether time is up; asked at every token.
     ///   - onToken: gets each token as it comes.
     package func write(
-        limit: Int, end: Int32, isOver: () -> Bool = { false }, check: () throws -> Void = {}, onToken: (Int32) throws -> Void = { _ in }
+        limit: Int, end: Int32, urgency: Urgency = .routine, isOver: () -> Bool = { false }, check: () throws -> Void = {},
+        onToken: (Int32) throws -> Void = { _ in }
     ) throws -> (tokens: [Int32], finish: FinishReason) {
         let before = mark()
         do {
-            var tokens: [Int32] = []
-            // One position is kept for the end.
-            let room = min(limit, context - history.count - 1)
-            while let logits {
-                try check()
-                let best = ck_argmax(logits.pointer, logits.columns)
-                guard logits.isFinite else { throw PipelineError.notFinite(stage: "language model") }
-                let token = Int32(best)
-                if token == end {
-                    close(with: [end])
-                    return (tokens, .stop)
-                }
-                if tokens.count >= room {
-                    break
-                }
-                if isOver() {
-                    close(with: [end])
-                    return (tokens, .time)
-                }
-                tokens.append(token)
-                try onToken(token)
-                if tokens.count == room {
-                    close(with: [token, end])
-                    return (tokens, .length)
-                }
-                self.logits = try model.read(pool, model.embed([token]), cache: cache, check: check)
-                history.append(.tokens([token]))
+            return try scheduler.writing {
+                try write(limit, end, urgency, isOver, check, onToken)
             }
-            close(with: [end])
-            return (tokens, .length)
         } catch {
             rewind(to: before)
             throw error
         }
     }
 
+    private func write(
+        _ limit: Int, _ end: Int32, _ urgency: Urgency, _ isOver: () -> Bool, _ check: () throws -> Void, _ onToken: (Int32) throws -> Void
+    ) throws -> (tokens: [Int32], finish: FinishReason) {
+        guard var rows = logits else { preconditionFailure("an answer follows a prompt") }
+        var tokens: [Int32] = []
+        var lookup = PromptLookup(history.tokens)
+        // What was read behind the last token, and how much of it the model has agreed with: row `agreed` of the logits is the next one's.
+        var (guesses, agreed): ([Int32], Int) = ([], 0)
+        // One position is kept for the end.
+        let room = min(limit, context - history.count - 1)
+        while true {
+            try check()
+            let row = UnsafeMutableBufferPointer(start: rows.row(agreed), count: rows.columns)
+            let token = Int32(ck_argmax(rows.row(agreed), rows.columns))
+            guard row.isFinite else { throw PipelineError.notFinite(stage: "language model") }
+            if token == end {
+                close(with: [end])
+                return (tokens, .stop)
+            }
+            if tokens.count >= room {
+                close(with: [end])
+                return (tokens, .length)
+            }
+            if isOver() {
+                close(with: [end])
+                return (tokens, .time)
+            }
+            tokens.append(token)
+            lookup.append(token)
+            try onToken(token)
+            if tokens.count == room {
+                close(with: [token, end])
+                return (tokens, .length)
+            }
+            history.append(.tokens([token]))
+            if agreed < guesses.count, guesses[agreed] == token {
+                agreed += 1
+                continue
+            }
+            cache.length = history.count - 1
+            guesses = lookup.guesses(atMost: min(scheduler.spareRows, PromptLookup.longest, context - history.count))
+            agreed = 0
+            rows = try scheduler.read(
+                model.embed([token] + guesses), cache: cache, wanted: 1 + guesses.count, isWriting: true, urgency: urgency, check: check)
+        }
+    }
+
     private func close(with tokens: [Int32]) {
         pending = tokens
         logits = nil
+        // Guesses that were not needed.
+        cache.length = min(cache.length, history.count)
     }
 
     /// A sequence of tokens and embeddings.
     private struct History {
         private(set) var pieces: [Piece] = []
         private(set) var count = 0
+
+        /// An image stands as -1, which is no token.
+        var tokens: [Int32] {
+            pieces.flatMap { piece -> [Int32] in
+                if case .tokens(let tokens) = piece { tokens } else { [-1] }
+            }
+        }
 
         mutating func append(_ piece: Piece) {
             guard piece.count > 0 else { return }

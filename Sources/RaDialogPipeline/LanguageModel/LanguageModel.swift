@@ -2,8 +2,8 @@ internal import CKernels
 
 // LLaMA (model.md section 5): RMSNorm, rotary embedding (half-split), grouped-query attention, SwiGLU.
 // Input: rows of embeddings, which are tokens or image patches. Output: the logits after the last row. The rows before are in the
-// cache. A row's bits do not depend on how many rows are given at once (ck_gemm.h), so reading a prompt in one piece, in chunks, or token
-// by token leaves the same cache.
+// cache. A row's bits do not depend on what is computed beside it (ck_gemm.h), so reading a prompt in one piece, in chunks, or token by
+// token, alone or with other conversations, leaves the same cache.
 
 /// The language model's weights.
 package final class LanguageModel: Sendable {
@@ -33,7 +33,7 @@ package final class LanguageModel: Sendable {
     var isInPanels: Bool { head.isInPanels }
 
     /// Rows that go through the layers together: bounds the working memory, and never shows in a result.
-    private static let chunk = 512
+    static let chunk = 512
 
     /// Logits that are held at once where those of every row are wanted: 16 MB.
     private static let logitFloats = 1 << 22
@@ -127,24 +127,65 @@ package final class LanguageModel: Sendable {
         }
     }
 
+    /// A cache of this model. Where products are rounded to panels' arithmetic, halves lose nothing that counts; where they are exact, it is.
+    package func makeCache() -> KeyValueCache { KeyValueCache(manifest, type: keyValueType) }
+
+    /// How `makeCache`'s caches store their numbers.
+    package var keyValueType: KeyValueType { isInPanels ? .f16 : .f32 }
+
     /// Runs `rows` through the layers behind what `cache` holds, in place.
     private func advance(_ pool: KernelPool, _ rows: Activations, cache: KeyValueCache, check: () throws -> Void) throws {
-        precondition(rows.rows > 0 && rows.columns == manifest.hidden, "rows of embeddings are read")
         let start = cache.length
-        guard start + rows.rows <= manifest.context else {
-            throw PipelineError.contextOverflow(needed: start + rows.rows, context: manifest.context)
-        }
-        cache.reserve(start + rows.rows)
+        try requireRoom(rows.rows, in: cache)
         do {
             for first in stride(from: 0, to: rows.rows, by: Self.chunk) {
                 let count = min(Self.chunk, rows.rows - first)
-                try runLayers(pool, rows.row(first), count: count, cache: cache, check: check)
-                cache.length += count
+                try advance(pool, rows.row(first), [BatchedRows(cache: cache, count: count)], check: check)
             }
         } catch {
             cache.length = start
             throw error
         }
+    }
+
+    /// - Throws: `.contextOverflow`.
+    package func requireRoom(_ rows: Int, in cache: KeyValueCache) throws(PipelineError) {
+        guard cache.length + rows <= manifest.context else {
+            throw .contextOverflow(needed: cache.length + rows, context: manifest.context)
+        }
+    }
+
+    /// The rows of one conversation among those that are computed together.
+    package struct BatchedRows {
+        package var cache: KeyValueCache
+        package var count: Int
+
+        package init(cache: KeyValueCache, count: Int) {
+            self.cache = cache
+            self.count = count
+        }
+    }
+
+    /// Runs the rows of several conversations through the layers, each behind what its own cache holds.
+    ///
+    /// - Parameters:
+    ///   - x: `[all counts, hidden]`, one conversation after the other; overwritten by what comes out of the last layer.
+    ///   - batch: different caches, with room (`requireRoom`); `chunk` rows together at most.
+    ///   - check: asked before every layer; throws to stop. The caches then hold what they held.
+    package func advance(_ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, _ batch: [BatchedRows], check: () throws -> Void) throws {
+        let count = batch.reduce(0) { $0 + $1.count }
+        precondition(count > 0 && count <= Self.chunk, "rows that go through the layers together")
+        for part in batch { part.cache.reserve(part.cache.length + part.count) }
+        try runLayers(pool, x, count: count, batch, check: check)
+        for part in batch { part.cache.length += part.count }
+    }
+
+    /// The logits of what follows each of the chosen rows, `[picks, vocabulary]`.
+    /// - Parameter rows: what came out of the last layer.
+    package func logits(_ pool: KernelPool, _ rows: Activations, _ picks: [Int]) -> Activations {
+        let chosen = Activations(rows: picks.count, columns: manifest.hidden)
+        for (place, row) in picks.enumerated() { chosen.row(place).update(from: rows.row(row), count: manifest.hidden) }
+        return logits(pool, chosen, 0..<picks.count)
     }
 
     /// `rows`: what came out of the last layer.
@@ -156,34 +197,32 @@ package final class LanguageModel: Sendable {
         return head(pool, normed)
     }
 
-    /// `x`: [count, hidden], in place. Keys and values are written behind the cache's length.
+    /// `x`: [count, hidden], in place. Keys and values are written behind the caches' lengths.
     private func runLayers(
-        _ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, count: Int, cache: KeyValueCache, check: () throws -> Void
+        _ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, count: Int, _ batch: [BatchedRows], check: () throws -> Void
     ) throws {
         let hidden = manifest.hidden
         let epsilon = Float(manifest.rmsNormEpsilon)
-        let start = cache.length
         let normed = Activations(rows: count, columns: hidden)
         let queries = Activations(rows: count, columns: hidden)
         let attended = Activations(rows: count, columns: hidden)
         let gate = Activations(rows: count, columns: manifest.feedForward)
         let up = Activations(rows: count, columns: manifest.feedForward)
-        let scores = Activations(rows: pool.threads, columns: start + count)
-        let shape = ck_attention_shape(
-            rows: count, first: start, heads: manifest.heads, key_value_heads: manifest.keyValueHeads, head_size: manifest.headDimension)
+        let attention = BatchedAttention(pool, batch, queries: queries, out: attended, heads: manifest.heads)
 
         for (index, layer) in layers.enumerated() {
             try check()
-            let keys = cache.keys(layer: index)  // [capacity, keyValueHeads, headDimension]
-            let values = cache.values(layer: index)
-
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.inputNorm.pointer, epsilon)
             layer.query.apply(pool, into: queries.pointer, from: normed.pointer, rows: count)
-            layer.key.apply(pool, into: keys + start * cache.width, from: normed.pointer, rows: count)
-            layer.value.apply(pool, into: values + start * cache.width, from: normed.pointer, rows: count)
-            rotary.rotate(pool, queries.pointer, rows: count, heads: manifest.heads, first: start)
-            rotary.rotate(pool, keys + start * cache.width, rows: count, heads: manifest.keyValueHeads, first: start)
-            ck_attention(pool.handle, attended.pointer, queries.pointer, keys, values, shape, scores.pointer)
+            layer.key.apply(pool, into: attention.keys.pointer, from: normed.pointer, rows: count)
+            layer.value.apply(pool, into: attention.values.pointer, from: normed.pointer, rows: count)
+            var row = 0
+            for part in batch {
+                rotary.rotate(pool, queries.row(row), rows: part.count, heads: manifest.heads, first: part.cache.length)
+                rotary.rotate(pool, attention.keys.row(row), rows: part.count, heads: manifest.keyValueHeads, first: part.cache.length)
+                row += part.count
+            }
+            attention.run(layer: index)
             layer.output.apply(pool, into: x, from: attended.pointer, rows: count, residual: x)
 
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.feedForwardNorm.pointer, epsilon)

@@ -1,11 +1,11 @@
 import Logging
 import ReportQueue
 
-/// Ends collecting for studies that have been quiet long enough, and tells the drafter.
+/// Ends collecting for studies that have been quiet long enough, and tells the drafters.
 struct Assembler: Sendable {
     let queue: ReportQueue
     let quietPeriod: Duration
-    let drafterSignal: ServiceSignal
+    let drafterSignals: [ServiceSignal]
     let log: Logger
 
     /// A tenth of the quiet period, so that a study waits at most a tenth longer than configured.
@@ -17,7 +17,7 @@ struct Assembler: Sendable {
                 let closed = try queue.closeQuietStudies(quietPeriod: quietPeriod)
                 if closed > 0 {
                     log.info("studies complete", metadata: ["count": "\(closed)"])
-                    drafterSignal.wake()
+                    drafterSignals.forEach { $0.wake() }
                 }
             } catch {
                 log.error("quiet studies could not be closed; tried again", metadata: ["error": "\(error)"])

@@ -3,13 +3,16 @@ import RaDialogPipeline
 import ReportModel
 import ReportQueue
 
-/// Takes ready studies one after the other, drafts them, and books the result. A crash costs an attempt, never a study.
+/// Takes ready studies one after the other, drafts them, and books the result; several of these work side by side. A crash costs an attempt, never
+/// a study.
 struct Drafter: Sendable {
     let queue: ReportQueue
     let drafting: Drafting
     /// Where stored objects lie; a stored path is relative to it.
     let stateDirectory: String
     let owner: String
+    /// Leaves studies that are not urgent to others.
+    let urgentOnly: Bool
     let lease: Duration
     let maxAttempts: Int
     let destinations: [DestinationRule]
@@ -19,7 +22,7 @@ struct Drafter: Sendable {
     func run(until signal: ServiceSignal) {
         repeat {
             do throws(QueueError) {
-                while !signal.isStopped, let job = try queue.claimJob(owner: owner, lease: lease) {
+                while !signal.isStopped, let job = try queue.claimJob(owner: owner, lease: lease, minimumPriority: urgentOnly ? 1 : nil) {
                     try work(on: job, until: signal)
                 }
             } catch {
@@ -37,7 +40,7 @@ struct Drafter: Sendable {
             let images = job.instances.map {
                 Drafting.Image(description: $0.description, path: stateDirectory + "/" + $0.relativePath, sha256: $0.dataSetSHA256)
             }
-            let outcome = try drafting.draft(study: job.study, images: images) { signal.isStopped || !holder.isHeld() }
+            let outcome = try drafting.draft(study: job.study, images: images, urgency: Urgency(priority: job.priority)) { signal.isStopped || !holder.isHeld() }
             try book(outcome, of: job, log: log)
         } catch let error as QueueError {
             // The result could not be booked: the lease ends, and the work is found again.
@@ -69,6 +72,11 @@ struct Drafter: Sendable {
             delivererSignals.forEach { $0.wake() }
         }
     }
+}
+
+extension Urgency {
+    /// - Parameter priority: a study's in the queue.
+    init(priority: Int) { self = priority > 0 ? .stat : priority < 0 ? .batch : .routine }
 }
 
 /// Renews a job's lease from inside the work that needs it: asked at every token, it writes only when a third has passed.

@@ -1,0 +1,288 @@
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+// Continuous batching (Orca, Yu et al. 2022) without a thread of its own: conversations live on their callers' threads, and whoever has the
+// turn computes the rows of all that wait. Nothing of it shows in a result: a row's bits do not depend on what is computed beside it.
+
+/// Hands the turn at the processor to the most urgent work, and lets conversations that wait at the same time read together.
+///
+/// Work that is more urgent than what is being computed does not wait for its end: the turn is lent to it between two layers.
+package final class ComputeScheduler: Sendable {
+    private let model: LanguageModel
+    private let pool: KernelPool
+    private let state = Mutex(State())
+
+    /// Rows that go through the layers together: what one pass of the panel kernels holds.
+    private static let rows = 256
+    /// A request of so few rows goes on writing, and reads beside others at next to no cost; a longer one is the reading of a prompt.
+    static let fewRows = 16
+
+    private struct State {
+        /// Everybody who wants something, but for what is being computed.
+        var waiting: [Request] = []
+        /// Somebody has the turn.
+        var isTaken = false
+        /// Work that was interrupted, the innermost last, and waits for the turn to come back.
+        var lenders: [Request] = []
+        /// Conversations that are writing: each asks again as soon as it has its token.
+        var writers = 0
+        /// Writers among the requests that are being computed.
+        var writersInside = 0
+        var nextOrder: UInt64 = 0
+        var lastStep = Duration.zero
+
+        /// The most urgent, and the oldest of these.
+        var next: Request? { waiting.min { ($0.urgency, $0.order) < ($1.urgency, $1.order) } }
+
+        var writersWaiting: Int { waiting.count { $0.isWriting } }
+    }
+
+    /// Something that needs the turn. Its fields are the scheduler's under its lock, and its batch's while it is in one.
+    private final class Request: @unchecked Sendable {
+        let urgency: Urgency
+        let order: UInt64
+        let isWriting: Bool
+        let reading: Reading?
+        var hasTurn = false
+        /// Signalled when `hasTurn` or the reading's `logits` are set.
+        let wake = DispatchSemaphore(value: 0)
+
+        init(_ urgency: Urgency, order: UInt64, isWriting: Bool, reading: Reading?) {
+            self.urgency = urgency
+            self.order = order
+            self.isWriting = isWriting
+            self.reading = reading
+        }
+    }
+
+    /// Rows for the layers.
+    private final class Reading: @unchecked Sendable {  // as its request
+        let rows: Activations
+        let cache: KeyValueCache
+        /// Rows at the end whose logits are wanted.
+        let wanted: Int
+        var done = 0
+        var logits: Activations?
+
+        init(rows: Activations, cache: KeyValueCache, wanted: Int) {
+            self.rows = rows
+            self.cache = cache
+            self.wanted = wanted
+        }
+
+        var left: Int { rows.rows - done }
+    }
+
+    package init(_ model: LanguageModel, pool: KernelPool) {
+        self.model = model
+        self.pool = pool
+    }
+
+    // MARK: What callers ask
+
+    /// A conversation that begins or ends writing.
+    package func writing<Result>(_ body: () throws -> Result) rethrows -> Result {
+        state.withLock { $0.writers += 1 }
+        defer { state.withLock { $0.writers -= 1 } }
+        return try body()
+    }
+
+    /// Rows that a conversation may add to its next one without slowing others down.
+    package var spareRows: Int {
+        state.withLock { Self.fewRows / max(1, $0.writers) - 1 }
+    }
+
+    /// Reads rows behind what `cache` holds, beside whatever else waits.
+    ///
+    /// - Parameters:
+    ///   - rows: `[count, hidden]`, at least one.
+    ///   - wanted: rows at the end whose logits are returned: 1, or several of at most `fewRows` rows.
+    ///   - isWriting: within `writing`.
+    ///   - check: asked between steps, and before every layer while nobody else's rows are computed; throws to stop. The cache then holds
+    ///     what it held.
+    /// - Returns: `[wanted, vocabulary]`.
+    /// - Throws: `.contextOverflow`; what `check` throws.
+    package func read(
+        _ rows: Activations, cache: KeyValueCache, wanted: Int = 1, isWriting: Bool = false, urgency: Urgency, check: () throws -> Void
+    ) throws -> Activations {
+        precondition(wanted == 1 || wanted <= rows.rows && rows.rows <= Self.fewRows, "logits of the last rows")
+        try model.requireRoom(rows.rows, in: cache)
+        let reading = Reading(rows: rows, cache: cache, wanted: wanted)
+        let start = cache.length
+        let request = enqueue(urgency, isWriting: isWriting, reading)
+        while true {
+            request.wake.wait()
+            guard takeTurn(request) else {
+                guard let logits = reading.logits else { preconditionFailure("a request is woken for its turn or its logits") }
+                return logits
+            }
+            do {
+                try check()
+                try step(request, check: check)
+            } catch {
+                withdraw(request)
+                passTurn()
+                cache.length = start
+                throw error
+            }
+            passTurn()
+        }
+    }
+
+    /// Has the processor for `body` alone; `body` lets more urgent work in between by calling `giveWay`.
+    package func alone<Result>(_ urgency: Urgency, _ body: () throws -> Result) rethrows -> Result {
+        let request = enqueue(urgency, isWriting: false, nil)
+        request.wake.wait()
+        withdraw(request)
+        defer { passTurn() }
+        return try body()
+    }
+
+    /// Requests that are not being computed.
+    package var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// Lends the turn to work that is more urgent than the caller's, which has the turn, and comes back when it is done.
+    package func giveWay(_ urgency: Urgency) {
+        let lender: Request? = state.withLock { state in
+            guard let next = state.next, next.urgency < urgency else { return nil }
+            let lender = Request(urgency, order: 0, isWriting: false, reading: nil)
+            state.lenders.append(lender)
+            next.hasTurn = true
+            next.wake.signal()
+            return lender
+        }
+        lender?.wake.wait()
+    }
+
+    // MARK: The turn
+
+    private func enqueue(_ urgency: Urgency, isWriting: Bool, _ reading: Reading?) -> Request {
+        state.withLock { state in
+            let request = Request(urgency, order: state.nextOrder, isWriting: isWriting, reading: reading)
+            state.nextOrder += 1
+            state.waiting.append(request)
+            if !state.isTaken {
+                state.isTaken = true
+                request.hasTurn = true
+                request.wake.signal()
+            }
+            return request
+        }
+    }
+
+    /// Whether the request was woken to compute: its logits may have come instead.
+    private func takeTurn(_ request: Request) -> Bool {
+        state.withLock { _ in
+            defer { request.hasTurn = false }
+            return request.hasTurn
+        }
+    }
+
+    private func withdraw(_ request: Request) {
+        state.withLock { $0.waiting.removeAll { $0 === request } }
+    }
+
+    /// To the most urgent that waits, or back to whoever lent it.
+    private func passTurn() {
+        state.withLock { state in
+            let lender = state.lenders.last
+            if let next = state.next, lender.map({ next.urgency < $0.urgency }) ?? true {
+                next.hasTurn = true
+                next.wake.signal()
+            } else if let lender {
+                state.lenders.removeLast()
+                lender.wake.signal()
+            } else {
+                state.isTaken = false
+            }
+        }
+    }
+
+    // MARK: Computing
+
+    private struct Part {
+        var request: Request
+        var reading: Reading
+        var count: Int
+    }
+
+    /// Computes one step for everybody who can be in it. The caller has the turn, and waits itself.
+    private func step(_ leader: Request, check: () throws -> Void) throws {
+        awaitWriters(leader)
+        let parts = compose(leader)
+        let urgency = parts.map(\.request.urgency).min() ?? leader.urgency
+        let isShared = parts.count > 1 || parts.first?.request !== leader
+        defer { state.withLock { state in state.writersInside -= parts.count { $0.request.isWriting } } }
+
+        let started = ContinuousClock.now
+        let rows = Activations(rows: parts.reduce(0) { $0 + $1.count }, columns: model.manifest.hidden)
+        var (first, picks): (Int, [[Int]]) = (0, [])
+        for part in parts {
+            rows.row(first).update(from: part.reading.rows.row(part.reading.done), count: part.count * rows.columns)
+            let wanted = part.count == part.reading.left ? part.reading.wanted : 0
+            picks.append(Array(first + part.count - wanted..<first + part.count))
+            first += part.count
+        }
+        try model.advance(pool, rows.pointer, parts.map { .init(cache: $0.reading.cache, count: $0.count) }) {
+            giveWay(urgency)
+            if !isShared { try check() }
+        }
+        let all = picks.flatMap { $0 }
+        let logits = all.isEmpty ? nil : model.logits(pool, rows, all)
+        var place = 0
+        for (part, own) in zip(parts, picks) {
+            part.reading.done += part.count
+            guard let logits, part.reading.left == 0 else { continue }
+            let result = Activations(rows: own.count, columns: logits.columns)
+            result.pointer.update(from: logits.row(place), count: own.count * logits.columns)
+            place += own.count
+            part.reading.logits = result
+        }
+        let duration = ContinuousClock.now - started
+        state.withLock { state in
+            state.lastStep = duration
+            for part in parts {
+                if part.reading.logits == nil { state.waiting.append(part.request) } else { part.request.wake.signal() }
+            }
+        }
+    }
+
+    /// A writer that has just got its token asks for the next in a moment: a step without it would make it wait for a whole one.
+    private func awaitWriters(_ leader: Request) {
+        guard leader.urgency != .dialogue else { return }
+        let (isAlone, patience) = state.withLock { ($0.writers <= 1, min($0.lastStep / 20, .milliseconds(5))) }
+        guard !isAlone else { return }
+        let deadline = ContinuousClock.now + patience
+        while state.withLock({ $0.writersWaiting + $0.writersInside < $0.writers }), ContinuousClock.now < deadline { sched_yield() }
+    }
+
+    /// The leader's rows and what goes along: everybody's next token, but for a dialogue, which nothing may slow down, and as much as there is
+    /// room for of the prompts that are as urgent.
+    private func compose(_ leader: Request) -> [Part] {
+        state.withLock { state in
+            var room = Self.rows
+            var parts: [Part] = []
+            func take(_ request: Request, _ count: Int) {
+                guard let reading = request.reading, count > 0 else { return }
+                parts.append(Part(request: request, reading: reading, count: count))
+                room -= count
+            }
+            let others = state.waiting.filter { $0 !== leader }.sorted { ($0.urgency, $0.order) < ($1.urgency, $1.order) }
+            let left = leader.reading?.left ?? 0
+            if left <= Self.fewRows { take(leader, left) }
+            for other in others where leader.urgency != .dialogue || other.urgency == .dialogue {
+                guard let left = other.reading?.left, left <= Self.fewRows, left <= room else { continue }
+                take(other, left)
+            }
+            if left > Self.fewRows { take(leader, min(left, room)) }
+            for other in others where other.urgency == leader.urgency {
+                guard let left = other.reading?.left, left > Self.fewRows, room > Self.fewRows else { continue }
+                take(other, min(left, room))
+            }
+            state.waiting.removeAll { request in parts.contains { $0.request === request } }
+            state.writersInside += parts.count { $0.request.isWriting }
+            return parts
+        }
+    }
+}
