@@ -23,7 +23,7 @@ import truth
 import trunk
 
 SEED = 20261122
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 FILMS = {"trunk": 9000, "language": 3000, "validation": 600}
 TRUNK_EPOCHS = 3
 RECALL_STEPS = 175
@@ -35,6 +35,7 @@ PHASES = [
     ("corrections", 400, 9e-4, samples.Mix(branches=6, correction=2.5, rewritten=0.4)),
     ("questions", 400, 9e-4, samples.Mix(branches=6, correction=1.25, rewritten=0.4)),
     ("last", 400, 8e-4, samples.Mix(branches=6, correction=2, rewritten=0.4)),
+    ("turns", 450, 8e-4, samples.Mix(branches=3, correction=2, rewritten=0.4, turns=4)),
 ]
 
 

@@ -36,6 +36,7 @@ def main():
     beside.join()
     if beside.exitcode != 0:
         raise SystemExit("training the language model on ideal tokens failed; see above")
+    torch.set_num_threads(2)  # nothing runs beside it any more
     stages.language_on_real_features(options.work)
     stages.write_bundle(options.work, options.bundle)
 
