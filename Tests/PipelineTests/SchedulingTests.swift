@@ -5,7 +5,7 @@ import Testing
 
 /// Conversations that share the processor. Toy models: what matters is who computes when, and that it never shows.
 struct SchedulingTests {
-    private static func prompt(_ index: Int) -> [Int32] { [1, 5] + (0..<(index * 7 % 40)).map { Int32(($0 * 3 + index) % 41) } + [Int32(6 + index)] }
+    private static func prompt(_ index: Int) -> [Int32] { [1, 5] + (0..<(index * 7 % 40)).map { Int32(($0 * 3 + index) % 41) } + [Int32((6 + index) % 41)] }
 
     /// Runs `body` for every index on a thread of its own, and waits for all of them.
     private func together(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) {
@@ -26,13 +26,13 @@ struct SchedulingTests {
     func `texts written at the same time are those written alone`(threads: Int) throws {
         let toy = try ToyLanguageModel(context: 200)
         let (model, pool) = (try toy.model(), try KernelPool(threads: threads))
-        func write(_ index: Int, _ scheduler: ComputeScheduler, head: PromptHead? = nil) throws -> [Int32] {
+        @Sendable func write(_ index: Int, _ scheduler: ComputeScheduler, head: PromptHead? = nil) throws -> [Int32] {
             let conversation = Conversation(model, scheduler: scheduler, head: head)
             let urgency = Urgency.allCases[index % 4]
             try conversation.read([.tokens(Self.prompt(index))], urgency: urgency)
-            var tokens = try conversation.write(limit: 20 + index, end: -1, urgency: urgency).tokens
+            var tokens = try conversation.write(limit: 20 + index, end: 2, urgency: urgency).tokens
             try conversation.read([.tokens([9, 8])], urgency: .dialogue)
-            tokens += try conversation.write(limit: 5, end: -1, urgency: .dialogue).tokens
+            tokens += try conversation.write(limit: 5, end: 2, urgency: .dialogue).tokens
             return tokens
         }
         let alone = try (0..<12).map { try write($0, ComputeScheduler(model, pool: pool)) }
