@@ -34,6 +34,11 @@ public final class RaDialogPipeline: Sendable {
         try checkSizes()
     }
 
+    /// Threads that compute.
+    public var threads: Int { pool.threads }
+
+    package func languageBenchmark() -> LanguageModelBenchmark { LanguageModelBenchmark(languageModel, pool: pool) }
+
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
         guard languageModel.isInPanels else { return pool.arithmeticName }
@@ -46,14 +51,15 @@ public final class RaDialogPipeline: Sendable {
     /// Drafts the findings section.
     ///
     /// - Parameters:
+    ///   - limits: in place of the bundle's.
     ///   - isCancelled: asked before every stage and every token, and before every layer while nobody else computes.
     ///   - onText: gets the report as it grows: the whole text so far, marked.
     /// - Throws: `PreprocessError` (this film has no draft), `PipelineError`.
     public func draft(
-        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, isCancelled: () -> Bool = { false },
-        onText: (String) -> Void = { _ in }
+        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, limits: GenerationLimits = GenerationLimits(),
+        isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
     ) throws -> DraftReport {
-        try openDialogue(radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText).report
+        try openDialogue(radiograph, source: source, urgency: urgency, limits: limits, isCancelled: isCancelled, onText: onText).report
     }
 
     /// Drafts, then answers `questions`, each as if it were the first after the report.
@@ -74,11 +80,11 @@ public final class RaDialogPipeline: Sendable {
     /// Drafts, and stays ready for questions about the radiograph.
     /// - Throws: as `draft`.
     public func openDialogue(
-        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, isCancelled: () -> Bool = { false },
-        onText: (String) -> Void = { _ in }
+        _ radiograph: Radiograph, source: DraftSource, urgency: Urgency = .routine, limits: GenerationLimits = GenerationLimits(),
+        isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
     ) throws -> (report: DraftReport, dialogue: Dialogue) {
         let (report, conversation) = try draftReport(
-            requireVision(), radiograph, source: source, urgency: urgency, isCancelled: isCancelled, onText: onText)
+            requireVision(), radiograph, source: source, urgency: urgency, limits: limits, isCancelled: isCancelled, onText: onText)
         return (report, Dialogue(self, behind: conversation))
     }
 
@@ -93,9 +99,11 @@ public final class RaDialogPipeline: Sendable {
     }
 
     private func draftReport(
-        _ vision: VisionModel, _ radiograph: Radiograph, source: DraftSource, urgency: Urgency, isCancelled: () -> Bool, onText: (String) -> Void
+        _ vision: VisionModel, _ radiograph: Radiograph, source: DraftSource, urgency: Urgency, limits: GenerationLimits, isCancelled: () -> Bool,
+        onText: (String) -> Void
     ) throws -> (report: DraftReport, conversation: Conversation) {
         func check() throws { if isCancelled() { throw PipelineError.cancelled } }
+        let deadline = limits.seconds.map { ContinuousClock.now + .seconds($0) }
         let manifest = bundle.manifest
         var timings = DraftProvenance.Timings(decode: source.decodeSeconds)
         var watch = Stopwatch()
@@ -114,7 +122,9 @@ public final class RaDialogPipeline: Sendable {
         try conversation.read(pieces(of: prompt, image: reading.image), urgency: urgency, check: check)
         timings.prefill = watch.lap()
 
-        let written = try write(in: conversation, limit: manifest.generation.maxReportTokens, urgency: urgency, check: check, onText: onText)
+        let written = try write(
+            in: conversation, limit: min(limits.tokens ?? .max, manifest.generation.maxReportTokens), urgency: urgency,
+            isOver: { deadline.map { $0 <= .now } ?? false }, check: check, onText: onText)
         guard !written.text.isEmpty else { throw PipelineError.emptyReport }
         timings.generate = watch.lap()
 

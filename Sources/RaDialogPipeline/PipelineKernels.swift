@@ -102,6 +102,9 @@ package final class Activations {
 
     /// False where a number is infinite or not a number.
     package var isFinite: Bool { buffer.isFinite }
+
+    /// The column of a row's largest number, the first of equals.
+    package func largest(ofRow index: Int) -> Int32 { Int32(ck_argmax(row(index), columns)) }
 }
 
 extension UnsafeMutableBufferPointer<Float> {

@@ -16,7 +16,7 @@ struct RadialogCtl: ParsableCommand {
         version: Build.version,
         subcommands: [
             StudyCommands.self, DraftCommand.self, ChatCommand.self, SignCommand.self, RejectCommand.self, ExportCommand.self, DeliveryCommands.self,
-            UserCommands.self, AuditCommands.self, ModelCommands.self, LabelCommand.self, ConfigCommands.self,
+            UserCommands.self, AuditCommands.self, ModelCommands.self, LabelCommand.self, BenchCommand.self, ConfigCommands.self,
         ])
 
     /// Errors are one line that says what to do; the exit status says what kind.

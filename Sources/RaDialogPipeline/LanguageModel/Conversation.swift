@@ -158,7 +158,7 @@ package final class Conversation {
         while true {
             try check()
             let row = UnsafeMutableBufferPointer(start: rows.row(agreed), count: rows.columns)
-            let token = Int32(ck_argmax(rows.row(agreed), rows.columns))
+            let token = rows.largest(ofRow: agreed)
             guard row.isFinite else { throw PipelineError.notFinite(stage: "language model") }
             if token == end {
                 close(with: [end])

@@ -1,0 +1,163 @@
+import ArgumentParser
+import DICOM
+import Foundation
+import RaDialogPipeline
+import ReportModel
+
+/// What this machine makes of a bundle. Figures of one run belong together: compare with peers through Benchmarks/peers.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Times a bundle on this machine: its stages, its language model, and whole studies.",
+        discussion: """
+            language: reading prompts and writing with 1 to 16 sequences at once (each with a prompt of 256 tokens of its own). \
+            study: the stages of one draft of --tokens tokens. batch: --studies drafts, --together at the same time. dialogue: the first token \
+            of a follow-up question, with nothing else running and beside a batch.
+            --peers runs this command and the programs of Benchmarks/peers in turn and prints ratios; see Benchmarks/peers/README.md.
+            """)
+
+    enum Part: String, CaseIterable, ExpressibleByArgument {
+        case language, study, batch, dialogue
+    }
+
+    @Argument(help: ArgumentHelp("The bundle's folder.", valueName: "BUNDLE"), completion: .directory) var directory: String
+    @Option(help: ArgumentHelp("What to time; may be repeated. Default: everything the bundle can do.", valueName: "PART")) var part: [Part] = []
+    @Option(help: ArgumentHelp("The film to draft. Default: a synthetic one of 2500 x 2048.", valueName: "DICOM"), completion: .file()) var film: String?
+    @Option(help: "Tokens of a report.") var tokens = 100
+    @Option(help: "Studies of the batch.") var studies = 64
+    @Option(help: "Studies that are drafted at the same time.") var together = 16
+    @Option(help: "How often each figure is taken.") var repetitions = 5
+    @Option(help: "Threads; 0 for all cores.") var threads = 0
+    @Option(
+        help: ArgumentHelp(
+            "Compare with the peers: the folder Benchmarks/peers, with what its install.sh brings in DIR/venv.", valueName: "DIR"), completion: .directory)
+    var peers: String?
+    @Option(help: ArgumentHelp("The language model for llama.cpp, with --peers.", valueName: "FILE"), completion: .file()) var gguf: String?
+    @Flag(help: "As one JSON object.") var json = false
+
+    func validate() throws {
+        guard tokens > 0, studies > 0, together > 0, repetitions > 0 else { throw ValidationError("counts are 1 or more") }
+        guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }
+        guard (peers == nil) == (gguf == nil) else { throw ValidationError("--peers and --gguf go together") }
+    }
+
+    func run() throws {
+        if let peers, let gguf { return try BenchPeers(folder: peers, gguf: gguf).run(directory, repetitions: repetitions, threads: threads, json: json) }
+        let started = ContinuousClock.now
+        let bundle = try Bundles.open(directory)
+        let pipeline = try Bundles.load(bundle, threads: threads)
+        let ready = (ContinuousClock.now - started) / .seconds(1)
+        var report = BenchReport(
+            version: Build.version, file: directory, threads: pipeline.threads, arithmetic: pipeline.arithmetic)
+        report.add("start to ready", "s", [ready])
+        let parts = part.isEmpty ? Part.allCases.filter { pipeline.readsImages || $0 == .language } : part
+        if parts.contains(.language) { try language(pipeline, &report) }
+        if parts != [.language] {
+            let benchmark = PipelineBenchmark(pipeline, film: try radiograph(), tokens: tokens)
+            if parts.contains(.study) { try study(benchmark, &report) }
+            if parts.contains(.batch) { try batch(benchmark, &report) }
+            if parts.contains(.dialogue) { try dialogue(benchmark, &report) }
+        }
+        report.add("resident memory at most", "GB", [Self.peakMemory()])
+        if json { try Output.print(json: report) } else { report.printTable() }
+    }
+
+    private func language(_ pipeline: RaDialogPipeline, _ report: inout BenchReport) throws {
+        let benchmark = pipeline.languageBenchmark()
+        for count in [64, 256, 512] {
+            progress("prefill of \(count) tokens")
+            report.add("prefill", "tokens/s", try (0..<repetitions).map { _ in Double(count) / (try benchmark.prefill(count)) }, tokens: count, sequences: 1)
+        }
+        for sequences in [1, 4, 8, 16] {
+            progress("decode with \(sequences) sequences")
+            let written = Double(sequences * LanguageModelBenchmark.steps)
+            report.add(
+                "decode", "tokens/s", try (0..<repetitions).map { _ in written / (try benchmark.decode(sequences)) }, tokens: LanguageModelBenchmark.prompt,
+                sequences: sequences)
+            if sequences == 1 { report.add("resident memory", "GB", [Self.peakMemory()], sequences: 1) }
+        }
+    }
+
+    private func study(_ benchmark: PipelineBenchmark, _ report: inout BenchReport) throws {
+        progress("one study after the other")
+        // The first draft reads the constant beginning of all prompts, and what of the weights is not in memory yet.
+        _ = try benchmark.draft()
+        let timings = try (0..<repetitions).map { _ in try benchmark.draft() }
+        for (name, stage) in [
+            ("preprocess", \DraftProvenance.Timings.preprocess), ("classify", \.classify), ("encode", \.encode), ("prefill of the prompt", \.prefill),
+            ("generate", \.generate),
+        ] { report.add(name, "s", timings.map { $0[keyPath: stage] }) }
+        report.add("one study", "s", timings.map { $0.preprocess + $0.classify + $0.encode + $0.prefill + $0.generate }, tokens: tokens)
+    }
+
+    private func batch(_ benchmark: PipelineBenchmark, _ report: inout BenchReport) throws {
+        progress("\(studies) studies, \(together) at a time")
+        let seconds = try benchmark.batch(studies, together: together)
+        report.add("studies in batch", "studies/hour", [Double(studies) * 3600 / seconds], tokens: tokens, sequences: together)
+    }
+
+    private func dialogue(_ benchmark: PipelineBenchmark, _ report: inout BenchReport) throws {
+        progress("questions")
+        let (idle, busy) = try benchmark.firstToken(besides: together)
+        report.add("first token of a question, idle", "s", idle)
+        report.add("first token of a question, busy", "s", busy, sequences: together)
+    }
+
+    private func progress(_ what: String) { Output.error("\(what) ...") }
+
+    private func radiograph() throws -> Radiograph {
+        guard let film else { return Self.syntheticFilm }
+        let decoder = FrameDecoder(executable: FrameDecoder.defaultExecutable(), limits: DecodeLimits())
+        do {
+            return try decoder.decode(path: film)
+        } catch {
+            throw Failure("\(film): \(error)", Status.data)
+        }
+    }
+
+    /// Waves: as much to do as with a real film.
+    private static let syntheticFilm = Radiograph(
+        rows: 2500, columns: 2048, samplesPerPixel: 1, bitsStored: 12, photometricInterpretation: .monochrome2, presentationIsInverse: false,
+        modalityTransform: .identity, voiTransform: .none,
+        storedValues: (0..<2500 * 2048).map { index in
+            let (row, column) = (index / 2048, index % 2048)
+            return Int32((row * 3 + column * 2 + row * column / 700) % 4096)
+        })
+
+    /// In 10^9 bytes; 0 where the system does not tell.
+    private static func peakMemory() -> Double {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return (line.flatMap { $0.split(whereSeparator: { !$0.isNumber }).first }.flatMap { Double($0) } ?? 0) * 1024 / 1e9
+    }
+}
+
+/// This command and the peers in turn, through the script that makes ratios of their rounds.
+struct BenchPeers {
+    let folder: String
+    let gguf: String
+
+    func run(_ bundle: String, repetitions: Int, threads: Int, json: Bool) throws {
+        let script = folder + "/interleave.py"
+        let python = folder + "/venv/bin/python"
+        for path in [script, python] where !FileManager.default.fileExists(atPath: path) {
+            throw Failure("\(path) is missing: --peers names the folder Benchmarks/peers, and its install.sh \(folder)/venv brings the peers", Status.notFound)
+        }
+        let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
+        let ours = [CommandLine.arguments[0], "bench", bundle, "--part", "language", "--repetitions", "2", "--threads", "\(count)", "--json"]
+        let theirs = [python, folder + "/language.py", gguf, "--threads", "\(count)", "--repetitions", "2"]
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: python)
+        process.arguments = [script, "--ours", quoted(ours), "--peer", quoted(theirs), "--rounds", "\(repetitions)"] + (json ? ["--json"] : [])
+        do {
+            try process.run()
+        } catch {
+            throw Failure("cannot run \(python): \(error.localizedDescription)", Status.notFound)
+        }
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Failure("the comparison ended with status \(process.terminationStatus)", Status.data) }
+    }
+
+    private func quoted(_ words: [String]) -> String {
+        words.map { "'" + $0.replacing("'", with: "'\\''") + "'" }.joined(separator: " ")
+    }
+}
