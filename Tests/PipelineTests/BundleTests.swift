@@ -54,6 +54,28 @@ import Testing
         #expect(refusal(folder) == nil)
     }
 
+    @Test func `the hashes of a file's pieces are checked in place of the whole file's`() throws {
+        let files = BundleFiles()
+        let right = sha256(try #require(files.files["alignment.safetensors"]))
+        let folder = try folder()
+        func changed(_ pieces: [String]) throws -> String? {
+            var manifest = try #require(JSONSerialization.jsonObject(with: Data(files.manifestBytes)) as? [String: Any])
+            var entries = try #require(manifest["files"] as? [String: Any])
+            var entry = try #require(entries["alignment.safetensors"] as? [String: Any])
+            entry["sha256"] = String(repeating: "0", count: 64)
+            entry["pieces"] = pieces
+            entries["alignment.safetensors"] = entry
+            manifest["files"] = entries
+            try folder.write(Array(JSONSerialization.data(withJSONObject: manifest)), as: "manifest.json")
+            return refusal(folder)
+        }
+        #expect(try changed([right]) == nil)
+        #expect(try changed([String(repeating: "1", count: 64)])?.contains("alignment.safetensors has SHA-256 \(right)") == true)
+        #expect(try changed([right, right])?.contains("files.alignment.safetensors.pieces") == true)
+        #expect(try changed(["00"])?.contains("files.alignment.safetensors.pieces") == true)
+        #expect(try changed([])?.contains("files.alignment.safetensors.pieces") == true)
+    }
+
     @Test func `a manifest cut at any byte is refused, and one with a flipped bit never traps`() throws {
         let folder = try folder()
         let whole = try BundleFiles().manifestBytes

@@ -81,8 +81,10 @@ package final class BundleFolderWriter {
     package func publish(_ manifest: [String: Any]) throws {
         var entries: [String: Any] = [:]
         for name in names {
-            let (sha256, bytes) = try hashFile(staging + "/" + name)
-            entries[name] = ["bytes": bytes, "sha256": sha256] as [String: Any]
+            let file = try hashFile(staging + "/" + name, inPieces: true)
+            var entry: [String: Any] = ["bytes": file.bytes, "sha256": file.sha256]
+            if !file.pieces.isEmpty { entry["pieces"] = file.pieces }
+            entries[name] = entry
         }
         var complete = manifest
         complete["files"] = entries

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Glibc
 import Synchronization
 
@@ -48,28 +49,43 @@ final class BundleFolder {
         for name in present.sorted() where name != ModelBundle.manifestName && expected[name] == nil {
             throw .unexpectedFile(directory: path, file: name)
         }
-        var files: [(name: String, file: MappedFile, sha256: String)] = []
+        var files: [(name: String, file: MappedFile, entry: BundleManifest.File)] = []
         for (name, entry) in expected.sorted(by: { $0.value.bytes > $1.value.bytes || ($0.value.bytes == $1.value.bytes && $0.key < $1.key) }) {
             let file = try map(name)
             guard file.count == entry.bytes else { throw .wrongSize(path: file.path, found: file.count, expected: entry.bytes) }
-            files.append((name, file, entry.sha256))
+            files.append((name, file, entry))
         }
-        let hashes = Self.sha256(files.map(\.file))
-        for (index, entry) in files.enumerated() where hashes[index] != entry.sha256 {
-            throw .wrongHash(path: entry.file.path, found: hashes[index], expected: entry.sha256)
+        let pieces = files.flatMap { Piece.all(of: $0.file, $0.entry) }
+        for (piece, found) in zip(pieces, Self.sha256(pieces)) where found != piece.expected {
+            throw .wrongHash(path: piece.file.path, found: found, expected: piece.expected)
         }
         return Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.file) })
     }
 
-    /// Two threads take the files in the order given; the largest come first, so that neither waits long.
-    private static func sha256(_ files: [MappedFile]) -> [String] {
+    /// Bytes with a hash of their own.
+    private struct Piece: Sendable {
+        var file: MappedFile
+        var range: Range<Int>
+        var expected: String
+
+        static func all(of file: MappedFile, _ entry: BundleManifest.File) -> [Piece] {
+            guard !entry.pieces.isEmpty else { return [Piece(file: file, range: 0..<entry.bytes, expected: entry.sha256)] }
+            return entry.pieces.enumerated().map { index, sha256 in
+                let first = index * BundleManifest.File.pieceBytes
+                return Piece(file: file, range: first..<min(first + BundleManifest.File.pieceBytes, entry.bytes), expected: sha256)
+            }
+        }
+    }
+
+    /// A few threads take the pieces in the order given; those of the largest files come first, so that none waits long.
+    private static func sha256(_ pieces: [Piece]) -> [String] {
         let next = Atomic(0)
-        let results = Mutex([String](repeating: "", count: files.count))
-        DispatchQueue.concurrentPerform(iterations: min(2, files.count)) { _ in
+        let results = Mutex([String](repeating: "", count: pieces.count))
+        DispatchQueue.concurrentPerform(iterations: min(ProcessInfo.processInfo.activeProcessorCount, 8, pieces.count)) { _ in
             while true {
                 let index = next.add(1, ordering: .relaxed).oldValue
-                guard index < files.count else { return }
-                let hash = files[index].sha256()
+                guard index < pieces.count else { return }
+                let hash = pieces[index].file.sha256(of: pieces[index].range)
                 results.withLock { $0[index] = hash }
             }
         }

@@ -68,13 +68,29 @@ extension BundleManifest {
             var entry = try ManifestObject(value, place: object.key(name))
             let bytes = try entry.integer("bytes", in: 0...Int.max)
             let sha256 = try entry.string("sha256")
-            guard sha256.utf8.count == 64, sha256.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
-                throw entry.problem("sha256", "has to be 64 lower-case hexadecimal digits")
-            }
+            try checkHash(sha256, key: entry.key("sha256"))
+            let pieces = try entry.holds("pieces") ? pieces(of: bytes, &entry) : []
             try entry.finish()
-            result[name] = File(bytes: bytes, sha256: sha256)
+            result[name] = File(bytes: bytes, sha256: sha256, pieces: pieces)
         }
         return result
+    }
+
+    private static func pieces(of bytes: Int, _ entry: inout ManifestObject) throws(ManifestProblem) -> [String] {
+        let count = bytes / File.pieceBytes + (bytes % File.pieceBytes > 0 ? 1 : 0)
+        var pieces: [String] = []
+        for value in try entry.array("pieces", count: count...count) {
+            guard case .string(let sha256) = value else { throw entry.problem("pieces", "has to hold strings") }
+            try checkHash(sha256, key: entry.key("pieces"))
+            pieces.append(sha256)
+        }
+        return pieces
+    }
+
+    private static func checkHash(_ text: String, key: String) throws(ManifestProblem) {
+        guard text.utf8.count == 64, text.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+            throw ManifestProblem(key: key, reason: "has to be 64 lower-case hexadecimal digits")
+        }
     }
 
     /// A name that cannot leave the folder: no separator, no leading dot, ASCII.

@@ -277,6 +277,17 @@ public struct BundleManifest: Sendable, Equatable {
         public var bytes: Int
         /// Lower-case hex.
         public var sha256: String
+        /// The same of every `pieceBytes` of the file, which several threads can check; empty where the file was not cut.
+        public var pieces: [String]
+
+        /// The last piece of a file may be shorter.
+        package static let pieceBytes = 64 << 20
+
+        package init(bytes: Int, sha256: String, pieces: [String] = []) {
+            self.bytes = bytes
+            self.sha256 = sha256
+            self.pieces = pieces
+        }
     }
 }
 

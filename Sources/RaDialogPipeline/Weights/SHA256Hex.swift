@@ -8,13 +8,16 @@ package func sha256Hex(_ bytes: UnsafeRawBufferPointer) -> String {
 }
 
 extension MappedFile {
-    /// SHA-256 of the whole file, read in pieces that are given back: a language model that is only verified does not become resident.
-    func sha256() -> String {
-        let piece = 64 << 20
+    /// SHA-256 of the whole file.
+    func sha256() -> String { sha256(of: 0..<count) }
+
+    /// SHA-256 of some of the bytes, which are given back as they are read: a language model that is only verified does not become resident.
+    func sha256(of range: Range<Int>) -> String {
+        let step = 16 << 20
         var hash = SHA256()
         withBytes { bytes in
-            for first in stride(from: 0, to: bytes.count, by: piece) {
-                let part = UnsafeRawBufferPointer(rebasing: bytes[first..<min(first + piece, bytes.count)])
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: step) {
+                let part = UnsafeRawBufferPointer(rebasing: bytes[first..<min(first + step, range.upperBound)])
                 hash.update(bufferPointer: part)
                 discard(part)
             }
