@@ -18,6 +18,7 @@ here=$(dirname "$(readlink -f "$0")")
 
 python3 -m venv "$directory"
 "$directory/bin/pip" install -r "$here/requirements.txt"
+# No cache: pip keeps one wheel of a version, whichever way it was compiled.
 CC="$tools/clang" CXX="$tools/clang++" CMAKE_ARGS="$cmake_arguments" \
     "$directory/bin/pip" install --no-binary llama-cpp-python --no-cache-dir llama-cpp-python==0.3.36
 

@@ -20,6 +20,7 @@ from results import report, row
 from trunk import grey_films, trunk
 
 Run = Callable[[], torch.Tensor]
+SIDES = [448, 488]  # of the encoder and of the classifier
 SECONDS = 0.5  # of one repetition at least
 
 
@@ -82,6 +83,17 @@ def milliseconds(run: Run, repetitions: int) -> list[float]:
     return values
 
 
+def time_trunk(peer: str, images: int, side: int, options: argparse.Namespace) -> tuple[list[float], float]:
+    """Milliseconds an image, and the error."""
+    films = grey_films(images, side)
+    expected = trunk()(films)
+    run = PEERS[peer](trunk(), films, options.threads)
+    for _ in range(3):
+        found = run()
+    error = float((found - expected).abs().max() / expected.abs().max())
+    return [value / images for value in milliseconds(run, options.repetitions)], error
+
+
 def version(peer: str) -> str:
     name = peer.split("-")[0]
     return f"{name} {sys.modules[name].__version__}"
@@ -96,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--sides", type=counts, default=[448, 488])
+    parser.add_argument("--sides", type=counts, default=SIDES)
     parser.add_argument("--images", type=counts, default=[1, 8])
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
@@ -104,16 +116,14 @@ def main() -> None:
     warnings.simplefilter("ignore")  # the exporter's, that it is the older one
     torch.set_num_threads(options.threads)
     rows = []
-    for side in options.sides:
-        for images in options.images:
-            films = grey_films(images, side)
-            expected = trunk()(films)
-            run = PEERS[options.peer](trunk(), films, options.threads)
-            for _ in range(3):
-                found = run()
-            values = [value / images for value in milliseconds(run, options.repetitions)]
-            error = float((found - expected).abs().max() / expected.abs().max())
+    for images in options.images:
+        film = [0.0] * options.repetitions
+        for side in options.sides:
+            values, error = time_trunk(options.peer, images, side, options)
             rows.append(row("trunk", "ms/image", values, side=side, images=images) | {"error": error})
+            film = [sum(pair) for pair in zip(film, values)]
+        if options.sides == SIDES:
+            rows.append(row("trunks of a film", "ms/film", film, images=images))
     report(options.peer, version(options.peer), rows, threads=options.threads)
 
 
