@@ -19,6 +19,8 @@ from llama_cpp import llama_cpp as lib
 
 from results import report, row
 
+BATCH = 512  # tokens that are computed together at most
+LENGTH = 512  # tokens there is room for in each sequence
 PROMPT = 256  # tokens each sequence has in the cache before decoding is timed
 STEPS = 8  # tokens of each sequence in one repetition
 
@@ -32,16 +34,16 @@ def log_errors(level: int, text: bytes, _: ctypes.c_void_p) -> None:
 class Context:
     """A context in which each sequence has a cache of its own (`kv_unified` false: what llama.cpp advises for sequences with little in common)."""
 
-    def __init__(self, model: lib.llama_model_p, sequences: int, length: int, threads: int):
+    def __init__(self, model: lib.llama_model_p, sequences: int, threads: int):
         parameters = lib.llama_context_default_params()
-        parameters.n_ctx, parameters.n_seq_max, parameters.kv_unified = sequences * length, sequences, False
-        parameters.n_batch = parameters.n_ubatch = 512
+        parameters.n_ctx, parameters.n_seq_max, parameters.kv_unified = sequences * LENGTH, sequences, False
+        parameters.n_batch = parameters.n_ubatch = BATCH
         parameters.n_threads = parameters.n_threads_batch = threads
         self.pointer = lib.llama_init_from_model(model, parameters)
         if not self.pointer:
             sys.exit("llama.cpp makes no context")
         self.memory = lib.llama_get_memory(self.pointer)
-        self.batch = lib.llama_batch_init(parameters.n_batch, 0, 1)
+        self.batch = lib.llama_batch_init(BATCH, 0, 1)
         self.sequences = sequences
         self.vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
         self.random = random.Random(1)
@@ -108,10 +110,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--prefill", type=counts, default=[64, 256, 512], help="numbers of tokens, at most 512")
+    parser.add_argument("--prefill", type=counts, default=[64, 256, 512], help=f"numbers of tokens, at most {BATCH}")
     parser.add_argument("--decode", type=counts, default=[1, 4, 8, 16], help="numbers of sequences")
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
+    if max(options.prefill + options.decode, default=0) > BATCH:
+        parser.error(f"no more than {BATCH} tokens are computed together")
     repetitions = range(options.repetitions)
 
     lib.llama_log_set(log_errors, ctypes.c_void_p(0))
@@ -120,7 +124,7 @@ def main() -> None:
     model = lib.llama_model_load_from_file(os.fsencode(options.file), lib.llama_model_default_params())
     if not model:
         sys.exit(f"llama.cpp does not load {options.file}")
-    context = Context(model, 1, 512, options.threads)
+    context = Context(model, 1, options.threads)
     rows = [row("load", "s", [time.perf_counter() - start])]
 
     context.prefill(64)  # buffers are made on first use
@@ -128,7 +132,7 @@ def main() -> None:
         rows.append(row("prefill", "tokens/s", [tokens / context.prefill(tokens) for _ in repetitions], tokens=tokens, sequences=1))
     context.close()
     for sequences in options.decode:
-        context = Context(model, sequences, 512, options.threads)
+        context = Context(model, sequences, options.threads)
         context.prefill(PROMPT)
         context.share_prompt()
         context.write()
