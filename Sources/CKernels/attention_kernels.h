@@ -12,7 +12,7 @@ enum {
     /// Columns of a panel of values: as many as a page has positions, so that scores and outputs are the same product.
     CK_KV_PANEL = CK_PAGE_POSITIONS,
     /// Lines (a query row of one head) that share the widened keys and values of a page.
-    CK_ATTENTION_LINES = 96,
+    CK_ATTENTION_LINES = 192,
 };
 
 /// One head of one layer of a page, every piece aligned to 64 bytes:
@@ -50,11 +50,13 @@ typedef struct {
     size_t groups;
 } ck_kv_matrix;
 
-/// What the softmax of a line knows of the pages before: out is not yet divided by the sum.
+/// A query row of one head on its way through the pages: its output is not yet divided by the sum of the weights.
 typedef struct {
+    /// The last one that it sees.
+    size_t position;
     float largest;
     _Alignas(64) float sums[CK_LANES];
-} ck_softmax_state;
+} ck_attention_line;
 
 /// Of a page, for the softmax. The scales are NULL but for Q8.
 typedef struct {
@@ -72,9 +74,9 @@ typedef struct {
     /// The same for one row and b as a page has it, at most CK_KV_PANEL columns; fetches to the cache what lies from `ahead` on, as many bytes as b has.
     void (*product_narrow)(ck_kv_type type, float *c, const float *a, ck_kv_matrix b, size_t length, const void *ahead);
     /// Chains over a head to weights, for positions 0 ..< visible of a page; rescales out[0 ..< columns] where the maximum grew.
-    void (*weigh)(ck_softmax_state *state, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns);
+    void (*weigh)(ck_attention_line *line, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns);
     /// target[0 ..< count] = out / sum.
-    void (*finish)(const ck_softmax_state *state, float *target, const float *out, size_t count);
+    void (*finish)(const ck_attention_line *line, float *target, const float *out, size_t count);
 } ck_attention_kernels;
 
 extern const ck_attention_kernels ck_scalar_attention_kernels;

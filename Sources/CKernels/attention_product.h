@@ -27,24 +27,25 @@ CK_INLINE void CK_SET(product_tile)(float *c, size_t c_stride, const float *a, s
     }
 }
 
-CK_INLINE void CK_SET(product_rows)(float *c, size_t c_stride, const float *a, size_t a_stride, ck_kv_matrix m, size_t length, const size_t rows) {
+/// As many rows at a time as the registers hold, then half, then a quarter of them.
+CK_INLINE void CK_SET(product_columns)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, const float *b, ck_kv_matrix m,
+                                       size_t length, const size_t vectors) {
+    enum { half = CK_SET_ROWS / 2, quarter = half > 1 ? half / 2 : 1 };
+    size_t r = 0;
+    for (; r + CK_SET_ROWS <= rows; r += CK_SET_ROWS) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, CK_SET_ROWS, vectors);
+    for (; r + half <= rows; r += half) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, half, vectors);
+    for (; r + quarter <= rows; r += quarter) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, quarter, vectors);
+    for (; r < rows; r++) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, 1, vectors);
+}
+
+/// Columns outside, rows inside: what is read again and again is a quarter of the first-level cache.
+static void CK_SET(product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix m, size_t length) {
     size_t group = 0;
     const float *b = m.numbers;
     for (; group + CK_SET_VECTORS <= m.groups; group += CK_SET_VECTORS) {
-        CK_SET(product_tile)(c + group * CK_LANES, c_stride, a, a_stride, b + group * m.group, m, length, rows, CK_SET_VECTORS);
+        CK_SET(product_columns)(c + group * CK_LANES, c_stride, a, a_stride, rows, b + group * m.group, m, length, CK_SET_VECTORS);
     }
-    for (; group < m.groups; group++) {
-        CK_SET(product_tile)(c + group * CK_LANES, c_stride, a, a_stride, b + group * m.group, m, length, rows, 1);
-    }
-}
-
-static void CK_SET(product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix b, size_t length) {
-    enum { half = CK_SET_ROWS / 2, quarter = half > 1 ? half / 2 : 1 };
-    size_t row = 0;
-    for (; row + CK_SET_ROWS <= rows; row += CK_SET_ROWS) CK_SET(product_rows)(c + row * c_stride, c_stride, a + row * a_stride, a_stride, b, length, CK_SET_ROWS);
-    for (; row + half <= rows; row += half) CK_SET(product_rows)(c + row * c_stride, c_stride, a + row * a_stride, a_stride, b, length, half);
-    for (; row + quarter <= rows; row += quarter) CK_SET(product_rows)(c + row * c_stride, c_stride, a + row * a_stride, a_stride, b, length, quarter);
-    for (; row < rows; row++) CK_SET(product_rows)(c + row * c_stride, c_stride, a + row * a_stride, a_stride, b, length, 1);
+    for (; group < m.groups; group++) CK_SET(product_columns)(c + group * CK_LANES, c_stride, a, a_stride, rows, b + group * m.group, m, length, 1);
 }
 
 // MARK: One row

@@ -8,7 +8,7 @@
 /// Jobs below this many multiply-adds stay on the calling thread: a wake-up costs as much.
 static const size_t ck_inline_work = 50 * 1000;
 
-/// Lines that go through a product together: a multiple of what each instruction set takes at once.
+/// Lines that go through a product together on the diagonal: a multiple of what each instruction set takes at once.
 enum { CK_ATTENTION_STRIP = 12 };
 
 typedef struct {
@@ -27,7 +27,7 @@ typedef struct {
 
 /// Scratch of one worker.
 typedef struct {
-    ck_softmax_state *states;
+    ck_attention_line *lines;
     /// [lines][head_size], [lines][padded], [lines][CK_PAGE_POSITIONS]
     float *queries, *out, *weights;
     /// Widened, ordered as in a page.
@@ -37,7 +37,7 @@ typedef struct {
 /// Returns the bytes; fills `w` where it is not NULL.
 static size_t workspace_of(ck_kv_shape shape, uint8_t *_Nullable base, ck_attention_workspace *_Nullable w) {
     size_t padded = ck_kv_layout_of(shape).padded;
-    size_t queries = CK_ATTENTION_LINES * sizeof(ck_softmax_state);
+    size_t queries = CK_ATTENTION_LINES * sizeof(ck_attention_line);
     size_t out = queries + CK_ATTENTION_LINES * padded * sizeof(float);
     size_t weights = out + CK_ATTENTION_LINES * padded * sizeof(float);
     size_t keys = weights + CK_ATTENTION_LINES * CK_PAGE_POSITIONS * sizeof(float);
@@ -73,10 +73,6 @@ static size_t visible_of(size_t position, size_t page) {
     return seen < CK_PAGE_POSITIONS ? seen : CK_PAGE_POSITIONS;
 }
 
-static void begin_lines(const ck_attention_job *job, const ck_attention_workspace *w, size_t lines) {
-    for (size_t i = 0; i < lines; i++) w->states[i] = (ck_softmax_state){.largest = -INFINITY};
-    memset(w->out, 0, lines * job->layout.padded * sizeof(float));
-}
 
 // MARK: One line
 
@@ -87,7 +83,8 @@ static void attend_line(const ck_attention_job *job, const ck_attention_sequence
     ck_kv_layout l = job->layout;
     ck_kv_type type = job->shape.type;
     size_t head_size = job->shape.head_size, pages = position / CK_PAGE_POSITIONS + 1;
-    begin_lines(job, w, 1);
+    *w->lines = (ck_attention_line){.position = position, .largest = -INFINITY};
+    memset(w->out, 0, l.padded * sizeof(float));
     for (size_t page = 0; page < pages; page++) {
         const uint8_t *base = head_of(job, s, page, head);
         const uint8_t *next = page + 1 < pages ? head_of(job, s, page + 1, head) : base;
@@ -95,14 +92,14 @@ static void attend_line(const ck_attention_job *job, const ck_attention_sequence
         memset(w->weights, 0, CK_PAGE_POSITIONS * sizeof(float));
         ck_kv_matrix keys = {base + l.keys, CK_LANES, CK_LANES * head_size, (visible + CK_LANES - 1) / CK_LANES};
         k->product_narrow(type, w->weights, query, keys, head_size, base + l.values);
-        k->weigh(w->states, w->weights, visible, scales_of(job, base), w->out, l.padded);
+        k->weigh(w->lines, w->weights, visible, scales_of(job, base), w->out, l.padded);
         for (size_t column = 0; column < l.padded; column += CK_KV_PANEL) {
             size_t columns = ck_kv_panel_columns(l, column), offset = column * CK_PAGE_POSITIONS * l.element;
             ck_kv_matrix values = {base + l.values + offset, columns, CK_LANES, columns / CK_LANES};
             k->product_narrow(type, w->out + column, w->weights, values, visible, next + l.keys + offset);
         }
     }
-    k->finish(w->states, out, w->out, head_size);
+    k->finish(w->lines, out, w->out, head_size);
 }
 
 // MARK: Many lines
@@ -113,9 +110,15 @@ typedef struct {
     size_t head, begin, end;
 } ck_attention_block;
 
-/// Position of the block's line `line`.
-static size_t position_of(const ck_attention_job *job, const ck_attention_block *b, size_t line) {
-    return b->sequence->first + (b->begin + line) / job->group;
+/// Where the query and the output of a sequence's line lie.
+static size_t number_of(const ck_attention_job *job, size_t head, size_t line) {
+    return (line / job->group * job->heads + head * job->group + line % job->group) * job->shape.head_size;
+}
+
+/// Asks for numbers that another row's lie far from: the processor does not guess where the next ones are.
+static void fetch(const float *numbers, size_t count) {
+    enum { line = 64 / sizeof(float) };
+    for (size_t i = 0; i < count; i += line) __builtin_prefetch(numbers + i);
 }
 
 /// The first of `positions` of a page as floats.
@@ -130,25 +133,26 @@ static void widen_page(const ck_attention_job *job, const uint8_t *base, size_t 
 }
 
 /// Scores of lines first ..< end, in weights, then what the softmax makes of them.
-static void weigh_strip(const ck_attention_job *job, const ck_attention_block *b, size_t page, size_t first, size_t end, ck_page_scales scales,
-                        const float *keys, const ck_attention_workspace *w) {
-    size_t head_size = job->shape.head_size, visible = visible_of(position_of(job, b, end - 1), page);
+static void weigh_lines(const ck_attention_job *job, const ck_attention_block *b, size_t page, size_t first, size_t end, ck_page_scales scales, const float *keys,
+                        const ck_attention_workspace *w) {
+    size_t head_size = job->shape.head_size, visible = visible_of(w->lines[end - 1].position, page);
     float *weights = w->weights + first * CK_PAGE_POSITIONS;
     memset(weights, 0, (end - first) * CK_PAGE_POSITIONS * sizeof(float));
     ck_kv_matrix matrix = {keys, CK_LANES, CK_LANES * head_size, (visible + CK_LANES - 1) / CK_LANES};
     job->kernels->product(weights, CK_PAGE_POSITIONS, w->queries + first * head_size, head_size, end - first, matrix, head_size);
     for (size_t i = first; i < end; i++) {
-        job->kernels->weigh(w->states + i, w->weights + i * CK_PAGE_POSITIONS, visible_of(position_of(job, b, i), page), scales,
+        if (page == 0) fetch(b->sequence->out + number_of(job, b->head, b->begin + i), head_size);
+        job->kernels->weigh(w->lines + i, w->weights + i * CK_PAGE_POSITIONS, visible_of(w->lines[i].position, page), scales,
                             w->out + i * job->layout.padded, job->layout.padded);
     }
 }
 
-/// Positions that every line of the strip sees go through the product together; the rest, where the strip crosses the diagonal, line by line:
-/// what a line does not see is not even multiplied by zero.
-static void add_strip(const ck_attention_job *job, const ck_attention_block *b, size_t page, size_t first, size_t end, const float *values,
+/// Positions that all of the lines see go through the product together; the rest, where they cross the diagonal, line by line: what a line
+/// does not see is not even multiplied by zero.
+static void add_lines(const ck_attention_job *job, size_t page, size_t first, size_t end, const float *values,
                       const ck_attention_workspace *w) {
     ck_kv_layout l = job->layout;
-    size_t common = visible_of(position_of(job, b, first), page);
+    size_t common = visible_of(w->lines[first].position, page);
     for (size_t column = 0; column < l.padded; column += CK_KV_PANEL) {
         size_t columns = ck_kv_panel_columns(l, column);
         const float *panel = values + column * CK_PAGE_POSITIONS;
@@ -156,24 +160,33 @@ static void add_strip(const ck_attention_job *job, const ck_attention_block *b, 
         float *out = w->out + first * l.padded + column;
         const float *weights = w->weights + first * CK_PAGE_POSITIONS;
         job->kernels->product(out, l.padded, weights, CK_PAGE_POSITIONS, end - first, matrix, common);
+        if (common == visible_of(w->lines[end - 1].position, page)) continue;
         matrix.numbers = panel + common * columns;
         for (size_t i = first; i < end; i++, out += l.padded, weights += CK_PAGE_POSITIONS) {
-            size_t visible = visible_of(position_of(job, b, i), page);
+            size_t visible = visible_of(w->lines[i].position, page);
             if (visible == common) continue;
             job->kernels->product_narrow(CK_KV_F32, out, weights + common, matrix, visible - common, panel);
         }
     }
 }
 
+/// Lines that are computed together from `first` on: all that are left where they see the whole page, else a strip along the diagonal.
+static size_t strip_end(size_t first, size_t lines, size_t page, const ck_attention_workspace *w) {
+    if (visible_of(w->lines[first].position, page) == CK_PAGE_POSITIONS) return lines;
+    return lines - first < CK_ATTENTION_STRIP ? lines : first + CK_ATTENTION_STRIP;
+}
+
 static void attend_block(const ck_attention_job *job, const ck_attention_block *b, const ck_attention_workspace *w) {
     const ck_attention_sequence *s = b->sequence;
-    size_t head_size = job->shape.head_size, lines = b->end - b->begin, last = position_of(job, b, lines - 1);
-    // Rows of queries lie a power of two apart, often, and would share few sets of the first-level cache.
+    size_t head_size = job->shape.head_size, lines = b->end - b->begin;
     for (size_t i = 0; i < lines; i++) {
-        size_t line = b->begin + i, at = line / job->group * job->heads + b->head * job->group + line % job->group;
-        memcpy(w->queries + i * head_size, s->queries + at * head_size, head_size * sizeof(float));
+        fetch(s->queries + number_of(job, b->head, b->begin + (i + 8 < lines ? i + 8 : i)), head_size);
+        w->lines[i] = (ck_attention_line){.position = s->first + (b->begin + i) / job->group, .largest = -INFINITY};
+        // Together: rows of queries lie a power of two apart, often, and would share few sets of the first-level cache.
+        memcpy(w->queries + i * head_size, s->queries + number_of(job, b->head, b->begin + i), head_size * sizeof(float));
     }
-    begin_lines(job, w, lines);
+    memset(w->out, 0, lines * job->layout.padded * sizeof(float));
+    size_t first = 0, last = w->lines[lines - 1].position;
     for (size_t page = 0; page * CK_PAGE_POSITIONS <= last; page++) {
         const uint8_t *base = head_of(job, s, page, b->head);
         const float *keys = (const float *)(const void *)(base + job->layout.keys), *values = (const float *)(const void *)(base + job->layout.values);
@@ -183,18 +196,16 @@ static void attend_block(const ck_attention_job *job, const ck_attention_block *
             values = w->values;
         }
         ck_page_scales scales = scales_of(job, base);
-        size_t first = 0;
-        while (position_of(job, b, first) < page * CK_PAGE_POSITIONS) first++;
-        for (size_t i = first; i < lines; i += CK_ATTENTION_STRIP) {
-            weigh_strip(job, b, page, i, lines - i < CK_ATTENTION_STRIP ? lines : i + CK_ATTENTION_STRIP, scales, keys, w);
+        while (w->lines[first].position < page * CK_PAGE_POSITIONS) first++;
+        for (size_t i = first; i < lines; i = strip_end(i, lines, page, w)) {
+            weigh_lines(job, b, page, i, strip_end(i, lines, page, w), scales, keys, w);
         }
-        for (size_t i = first; i < lines; i += CK_ATTENTION_STRIP) {
-            add_strip(job, b, page, i, lines - i < CK_ATTENTION_STRIP ? lines : i + CK_ATTENTION_STRIP, values, w);
+        for (size_t i = first; i < lines; i = strip_end(i, lines, page, w)) {
+            add_lines(job, page, i, strip_end(i, lines, page, w), values, w);
         }
     }
     for (size_t i = 0; i < lines; i++) {
-        size_t line = b->begin + i, at = line / job->group * job->heads + b->head * job->group + line % job->group;
-        job->kernels->finish(w->states + i, s->out + at * head_size, w->out + i * job->layout.padded, head_size);
+        job->kernels->finish(w->lines + i, s->out + number_of(job, b->head, b->begin + i), w->out + i * job->layout.padded, head_size);
     }
 }
 
@@ -218,8 +229,8 @@ static void attention_tile(void *context, size_t tile, size_t worker) {
     if (b.end - b.begin > 1) {
         attend_block(job, &b, &w);
     } else {
-        size_t at = (b.begin / job->group * job->heads + b.head * job->group + b.begin % job->group) * job->shape.head_size;
-        attend_line(job, s, b.head, s->queries + at, s->out + at, position_of(job, &b, 0), &w);
+        size_t at = number_of(job, b.head, b.begin);
+        attend_line(job, s, b.head, s->queries + at, s->out + at, s->first + b.begin / job->group, &w);
     }
 }
 

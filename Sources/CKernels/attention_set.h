@@ -98,9 +98,9 @@ CK_INLINE float CK_SET(largest)(CK_SET(lanes) v) {
     return v[1] > v[0] ? v[1] : v[0];
 }
 
-static void CK_SET(weigh)(ck_softmax_state *state, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns) {
+static void CK_SET(weigh)(ck_attention_line *line, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns) {
     enum { vectors = CK_PAGE_POSITIONS / CK_LANES };
-    CK_SET(lanes) scores[vectors], zero = {0}, largest = state->largest - zero;
+    CK_SET(lanes) scores[vectors], zero = {0}, largest = line->largest - zero;
     CK_UNROLL
     for (size_t v = 0; v < vectors; v++) {
         CK_SET(integers) mask = CK_SET(visible_lanes)(visible, v);
@@ -110,16 +110,16 @@ static void CK_SET(weigh)(ck_softmax_state *state, float *weights, size_t visibl
         largest = CK_SET(choose)(scores[v] > largest, scores[v], largest);
     }
     float most = CK_SET(largest)(largest);
-    CK_SET(lanes) sums = CK_SET(load)(state->sums, CK_LANES, 0);
-    // Multiplying by one changes nothing.
-    if (!(most == state->largest)) {
-        float shrink = CK_SET(exponential)(state->largest - most - zero)[0];
+    CK_SET(lanes) sums = CK_SET(load)(line->sums, CK_LANES, 0);
+    // Multiplying by one changes nothing, nor does multiplying the zeros that a line begins with.
+    if (most != line->largest && line->largest != -INFINITY) {
+        float shrink = CK_SET(exponential)(line->largest - most - zero)[0];
         sums *= shrink;
         for (size_t i = 0; i < columns; i += CK_LANES) {
             CK_SET(store)(out + i, CK_SET(load)(out + i, CK_LANES, 0) * shrink, CK_LANES);
         }
-        state->largest = most;
     }
+    line->largest = most;
     CK_UNROLL
     for (size_t v = 0; v < vectors; v++) {
         // An infinite score would have the weight of a very small one: times zero it is NaN. Any other leaves the weight as it is.
@@ -129,11 +129,11 @@ static void CK_SET(weigh)(ck_softmax_state *state, float *weights, size_t visibl
         if (scales.value_scales != NULL) weight *= CK_SET(load)(scales.value_scales + v * CK_LANES, CK_LANES, 0);
         CK_SET(store)(weights + v * CK_LANES, weight, CK_LANES);
     }
-    CK_SET(store)(state->sums, sums, CK_LANES);
+    CK_SET(store)(line->sums, sums, CK_LANES);
 }
 
-static void CK_SET(finish)(const ck_softmax_state *state, float *target, const float *out, size_t count) {
-    float scale = 1.0f / CK_SET(sum)(CK_SET(load)(state->sums, CK_LANES, 0));
+static void CK_SET(finish)(const ck_attention_line *line, float *target, const float *out, size_t count) {
+    float scale = 1.0f / CK_SET(sum)(CK_SET(load)(line->sums, CK_LANES, 0));
     for (size_t i = 0; i < count; i += CK_LANES) CK_SET(store)(target + i, CK_SET(load)(out + i, CK_LANES, 0) * scale, count - i);
 }
 
