@@ -140,5 +140,5 @@ static void CK_SET(finish)(const ck_attention_line *line, float *target, const f
 #define CK_SET_ATTENTION_TABLE                                                                                           \
     {                                                                                                                    \
         .widen = CK_SET(widen), .narrow = CK_SET(narrow), .product = CK_SET(product),                                    \
-        .product_narrow = CK_SET(product_narrow), .weigh = CK_SET(weigh), .finish = CK_SET(finish),                      \
+        .stream = CK_SET(stream), .weigh = CK_SET(weigh), .finish = CK_SET(finish),                      \
     }
