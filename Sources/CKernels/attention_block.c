@@ -35,11 +35,10 @@ static void weigh_lines(const ck_attention_job *job, const ck_attention_block *b
     memset(weights, 0, (end - first) * CK_PAGE_POSITIONS * sizeof(float));
     ck_kv_matrix matrix = {keys, CK_LANES * head_size, ck_groups_of(visible)};
     job->kernels->product(weights, CK_PAGE_POSITIONS, w->queries + first * head_size, head_size, end - first, matrix, head_size);
-    for (size_t i = first; i < end; i++) {
-        if (page == 0) fetch(b->sequence->out + number_of(job, b->head, b->begin + i), head_size);
-        job->kernels->weigh(w->lines + i, w->weights + i * CK_PAGE_POSITIONS, ck_visible_of(w->lines[i].position, page), scales,
-                            w->out + i * job->layout.padded, job->layout.padded);
+    if (page == 0) {
+        for (size_t i = first; i < end; i++) fetch(b->sequence->out + number_of(job, b->head, b->begin + i), head_size);
     }
+    job->kernels->weigh(w->lines + first, end - first, page, weights, &scales, 0, w->out + first * job->layout.padded, job->layout.padded);
 }
 
 /// One line's outputs from positions first ..< end of a page.

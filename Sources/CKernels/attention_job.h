@@ -56,12 +56,6 @@ static inline ck_page_scales ck_scales_of(const ck_attention_job *job, const uin
     return scales;
 }
 
-/// Of page `page`, what the row at position `position` sees.
-static inline size_t ck_visible_of(size_t position, size_t page) {
-    size_t seen = position + 1 - page * CK_PAGE_POSITIONS;
-    return seen < CK_PAGE_POSITIONS ? seen : CK_PAGE_POSITIONS;
-}
-
 /// Whole vectors of columns.
 static inline size_t ck_groups_of(size_t columns) { return (columns + CK_LANES - 1) / CK_LANES; }
 

@@ -14,6 +14,8 @@ enum {
     CK_ATTENTION_LINES = 192,
     /// Parts of a page that are read at the same time: a core reaches the memory's full rate with two to four.
     CK_KV_STREAMS = 4,
+    /// Rows of such a part between what is multiplied and what is fetched: of values, the same position sixteen columns on.
+    CK_KV_AHEAD = 64,
 };
 
 /// One head of one layer of a page, every piece aligned to 64 bytes:
@@ -38,6 +40,12 @@ static inline ck_kv_layout ck_kv_layout_of(ck_kv_shape shape) {
     return l;
 }
 
+/// Of page `page`, what the row at position `position` sees; it sees some.
+static inline size_t ck_visible_of(size_t position, size_t page) {
+    size_t seen = position + 1 - page * CK_PAGE_POSITIONS;
+    return seen < CK_PAGE_POSITIONS ? seen : CK_PAGE_POSITIONS;
+}
+
 /// Part of a page as floats: element (k, c) is numbers[c / 16 * group + k * 16 + c % 16].
 typedef struct {
     const float *numbers;
@@ -57,7 +65,8 @@ typedef struct {
 typedef struct {
     /// The last one that it sees.
     size_t position;
-    float largest;
+    /// The largest score of the pages before, and of this one, too.
+    float largest, grown;
     _Alignas(64) float sums[CK_LANES];
 } ck_attention_line;
 
@@ -76,8 +85,9 @@ typedef struct {
     void (*product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix b, size_t length);
     /// CK_KV_STREAMS of them side by side. The same one may stand there twice.
     void (*stream)(ck_kv_type type, const ck_kv_stream *streams, size_t length);
-    /// Chains over a head to weights, for positions 0 ..< visible of a page; rescales out[0 ..< columns] where the maximum grew.
-    void (*weigh)(ck_attention_line *line, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns);
+    /// Chains over a head to the weights of page `page`, [count][CK_PAGE_POSITIONS], zero where a line does not see; rescales out[count][columns]
+    /// where the maximum grew. `scales`: every line's, `stride` of them apart.
+    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out, size_t columns);
     /// target[0 ..< count] = out / sum.
     void (*finish)(const ck_attention_line *line, float *target, const float *out, size_t count);
 } ck_attention_kernels;

@@ -60,8 +60,8 @@ CK_INLINE void CK_SET(stream_step)(const ck_kv_type type, CK_SET(lanes) *sums, c
 
 /// Each chain alone would wait for its multiply-add, and each stream for the memory. `type` is a literal at each call.
 CK_INLINE void CK_SET(stream_type)(const ck_kv_type type, const ck_kv_stream *streams, size_t length) {
-    enum { line = 64, ahead = 1024 };
-    const size_t row = CK_LANES * (type == CK_KV_F32 ? 4 : type == CK_KV_F16 ? 2 : 1), rows = line / row;
+    enum { line = 64 };
+    const size_t row = CK_LANES * (type == CK_KV_F32 ? 4 : type == CK_KV_F16 ? 2 : 1), rows = line / row, ahead = CK_KV_AHEAD * row;
     CK_SET(lanes) sums[CK_KV_STREAMS];
     const float *a[CK_KV_STREAMS];
     const uint8_t *b[CK_KV_STREAMS];

@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-/// Bytes at the beginning of a head that are asked for before its turn: as far as the kernel looks ahead.
-enum { CK_FETCH_AHEAD = 1024 };
-
-static void fetch(const uint8_t *bytes) {
-    for (size_t i = 0; i < CK_FETCH_AHEAD; i += 64) __builtin_prefetch(bytes + i);
+/// As much of a part as the kernel looks ahead.
+static void fetch(const uint8_t *bytes, ck_kv_layout layout) {
+    for (size_t i = 0; i < CK_KV_AHEAD * CK_LANES * layout.element; i += 64) __builtin_prefetch(bytes + i);
 }
 
 /// `c[h]` += `a[h]` times the part of head h that begins at `b[h]`, whose groups of sixteen columns lie `group` numbers apart.
@@ -39,9 +37,10 @@ void ck_attend_streams(const ck_attention_job *job, const ck_attention_sequence 
     ck_kv_layout l = job->layout;
     size_t head_size = job->shape.head_size, pages = s->first / CK_PAGE_POSITIONS + 1;
     const uint8_t *bases[CK_KV_STREAMS];
+    ck_page_scales scales[CK_KV_STREAMS];
     for (size_t h = 0; h < heads; h++) {
         w->lines[h] = (ck_attention_line){.position = s->first, .largest = -INFINITY};
-        fetch(ck_head_of(job, s, 0, head + h));
+        fetch(ck_head_of(job, s, 0, head + h), l);
     }
     memset(w->out, 0, heads * l.padded * sizeof(float));
     for (size_t page = 0; page < pages; page++) {
@@ -52,9 +51,10 @@ void ck_attend_streams(const ck_attention_job *job, const ck_attention_sequence 
             w->weights, CK_PAGE_POSITIONS, s->queries + head * head_size, head_size, bases, l.keys, CK_LANES * head_size, ck_groups_of(visible)};
         run_streams(job, &scores, heads, head_size);
         for (size_t h = 0; h < heads; h++) {
-            if (page + 1 < pages) fetch(ck_head_of(job, s, page + 1, head + h));
-            job->kernels->weigh(w->lines + h, w->weights + h * CK_PAGE_POSITIONS, visible, ck_scales_of(job, bases[h]), w->out + h * l.padded, l.padded);
+            if (page + 1 < pages) fetch(ck_head_of(job, s, page + 1, head + h), l);
+            scales[h] = ck_scales_of(job, bases[h]);
         }
+        job->kernels->weigh(w->lines, heads, page, w->weights, scales, 1, w->out, l.padded);
         ck_stream_product sums = {
             w->out, l.padded, w->weights, CK_PAGE_POSITIONS, bases, l.values, CK_LANES * CK_PAGE_POSITIONS, ck_groups_of(head_size)};
         run_streams(job, &sums, heads, visible);
