@@ -1,4 +1,5 @@
-// Pages of keys and values as their parts see them: attention_store.c fills, attention_sequences.c splits, attention_set.h computes.
+// Pages of keys and values as their parts see them: attention_store.c fills, attention_sequences.c splits, attention_stream.c (one line) and
+// attention_block.c (many) go through the pages, attention_set.h computes.
 #ifndef CK_ATTENTION_KERNELS_H
 #define CK_ATTENTION_KERNELS_H
 
@@ -9,16 +10,18 @@
 
 enum {
     CK_HEAD_MOST = 256,
-    /// Columns of a panel of values: as many as a page has positions, so that scores and outputs are the same product.
-    CK_KV_PANEL = CK_PAGE_POSITIONS,
     /// Lines (a query row of one head) that share the widened keys and values of a page.
-    CK_ATTENTION_LINES = 96,
+    CK_ATTENTION_LINES = 192,
+    /// Parts of a page that are read at the same time: a core reaches the memory's full rate with two to four.
+    CK_KV_STREAMS = 4,
+    /// Rows of such a part between what is multiplied and what is fetched: of values, the same position sixteen columns on.
+    CK_KV_AHEAD = 64,
 };
 
 /// One head of one layer of a page, every piece aligned to 64 bytes:
 ///   Q8: 64 scales of the keys (f32);   keys [64 / 16][head_size][16 positions];
-///   Q8: 64 scales of the values (f32); values in panels of 64 columns, the last one of the rest rounded up to 16: [64 positions][columns].
-/// The keys of sixteen positions lie side by side: their scores are the lanes of a vector, and a position touches as few lines as that allows.
+///   Q8: 64 scales of the values (f32); values [head_size / 16, rounded up][64 positions][16].
+/// So scores and outputs are the same product, sixteen columns wide, whose right-hand side lies in one piece.
 typedef struct {
     /// Bytes of a number, and head_size rounded up to 16.
     size_t element, padded;
@@ -37,24 +40,35 @@ static inline ck_kv_layout ck_kv_layout_of(ck_kv_shape shape) {
     return l;
 }
 
-/// Columns of the panel of values that begins at column `column`.
-static inline size_t ck_kv_panel_columns(ck_kv_layout layout, size_t column) {
-    return layout.padded - column < CK_KV_PANEL ? layout.padded - column : CK_KV_PANEL;
+/// Of page `page`, what the row at position `position` sees; it sees some.
+static inline size_t ck_visible_of(size_t position, size_t page) {
+    size_t seen = position + 1 - page * CK_PAGE_POSITIONS;
+    return seen < CK_PAGE_POSITIONS ? seen : CK_PAGE_POSITIONS;
 }
 
-/// Part of a page as the right-hand side of a product: element (k, c) is number [c / 16 * group + k * row + c % 16].
+/// Part of a page as floats: element (k, c) is numbers[c / 16 * group + k * 16 + c % 16].
 typedef struct {
-    const void *numbers;
-    size_t row, group;
+    const float *numbers;
+    size_t group;
     /// Vectors of CK_LANES columns.
     size_t groups;
 } ck_kv_matrix;
 
-/// What the softmax of a line knows of the pages before: out is not yet divided by the sum.
+/// Sixteen columns of such a part as a page has them: c[0 ..< 16] continues its chains, += a[k] * b[k][0 ..< 16].
 typedef struct {
-    float largest;
+    float *c;
+    const float *a;
+    const uint8_t *b;
+} ck_kv_stream;
+
+/// A query row of one head on its way through the pages: its output is not yet divided by the sum of the weights.
+typedef struct {
+    /// The last one that it sees.
+    size_t position;
+    /// The largest score of the pages before, and of this one, too.
+    float largest, grown;
     _Alignas(64) float sums[CK_LANES];
-} ck_softmax_state;
+} ck_attention_line;
 
 /// Of a page, for the softmax. The scales are NULL but for Q8.
 typedef struct {
@@ -67,14 +81,15 @@ typedef struct {
     void (*widen)(ck_kv_type type, float *target, const void *source, size_t count);
     /// target[0 ..< count] from source; returns the scale (1 but for Q8).
     float (*narrow)(ck_kv_type type, void *target, const float *source, size_t count);
-    /// c[r][0 ..< groups * 16] continues its chains: += a[r][k] * b[k], k = 0 ..< length. b holds floats.
+    /// c[r][0 ..< groups * 16] continues its chains: += a[r][k] * b[k], k = 0 ..< length.
     void (*product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix b, size_t length);
-    /// The same for one row and b as a page has it, at most CK_KV_PANEL columns; fetches to the cache what lies from `ahead` on, as many bytes as b has.
-    void (*product_narrow)(ck_kv_type type, float *c, const float *a, ck_kv_matrix b, size_t length, const void *ahead);
-    /// Chains over a head to weights, for positions 0 ..< visible of a page; rescales out[0 ..< columns] where the maximum grew.
-    void (*weigh)(ck_softmax_state *state, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns);
+    /// CK_KV_STREAMS of them side by side. The same one may stand there twice.
+    void (*stream)(ck_kv_type type, const ck_kv_stream *streams, size_t length);
+    /// Chains over a head to the weights of page `page`, [count][CK_PAGE_POSITIONS], zero where a line does not see; rescales out[count][columns]
+    /// where the maximum grew. `scales`: every line's, `stride` of them apart.
+    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out, size_t columns);
     /// target[0 ..< count] = out / sum.
-    void (*finish)(const ck_softmax_state *state, float *target, const float *out, size_t count);
+    void (*finish)(const ck_attention_line *line, float *target, const float *out, size_t count);
 } ck_attention_kernels;
 
 extern const ck_attention_kernels ck_scalar_attention_kernels;

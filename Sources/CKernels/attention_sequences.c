@@ -1,43 +1,16 @@
 // Attention of sequences against their pages: split over heads and lines, which are query rows of one head. A line goes through the pages
 // in ascending order, alone or beside others; no line sees how it was split.
-#include "attention_kernels.h"
+#include "attention_job.h"
 
-#include <math.h>
 #include <string.h>
 
 /// Jobs below this many multiply-adds stay on the calling thread: a wake-up costs as much.
 static const size_t ck_inline_work = 50 * 1000;
 
-/// Lines that go through a product together: a multiple of what each instruction set takes at once.
-enum { CK_ATTENTION_STRIP = 12 };
-
-typedef struct {
-    const ck_attention_kernels *kernels;
-    ck_kv_shape shape;
-    ck_kv_layout layout;
-    size_t layer, heads;
-    /// Query heads of a key head.
-    size_t group;
-    const ck_attention_sequence *sequences;
-    /// Tiles of a key head.
-    size_t blocks;
-    uint8_t *scratch;
-    size_t worker_bytes;
-} ck_attention_job;
-
-/// Scratch of one worker.
-typedef struct {
-    ck_softmax_state *states;
-    /// [lines][head_size], [lines][padded], [lines][CK_PAGE_POSITIONS]
-    float *queries, *out, *weights;
-    /// Widened, ordered as in a page.
-    float *keys, *values;
-} ck_attention_workspace;
-
 /// Returns the bytes; fills `w` where it is not NULL.
 static size_t workspace_of(ck_kv_shape shape, uint8_t *_Nullable base, ck_attention_workspace *_Nullable w) {
     size_t padded = ck_kv_layout_of(shape).padded;
-    size_t queries = CK_ATTENTION_LINES * sizeof(ck_softmax_state);
+    size_t queries = CK_ATTENTION_LINES * sizeof(ck_attention_line);
     size_t out = queries + CK_ATTENTION_LINES * padded * sizeof(float);
     size_t weights = out + CK_ATTENTION_LINES * padded * sizeof(float);
     size_t keys = weights + CK_ATTENTION_LINES * CK_PAGE_POSITIONS * sizeof(float);
@@ -54,186 +27,53 @@ size_t ck_attend_scratch_bytes(const ck_pool *pool, ck_kv_shape shape) {
     return ck_pool_threads(pool) * workspace_of(shape, NULL, NULL);
 }
 
-static const uint8_t *head_of(const ck_attention_job *job, const ck_attention_sequence *s, size_t page, size_t head) {
-    return (const uint8_t *)s->pages[page] + (job->layer * job->shape.key_value_heads + head) * job->layout.head_bytes;
-}
-
-static ck_page_scales scales_of(const ck_attention_job *job, const uint8_t *base) {
-    ck_page_scales scales = {.scale = 1.0f / sqrtf((float)job->shape.head_size)};
-    if (job->shape.type == CK_KV_Q8) {
-        scales.key_scales = (const float *)(const void *)base;
-        scales.value_scales = (const float *)(const void *)(base + job->layout.values) - CK_PAGE_POSITIONS;
-    }
-    return scales;
-}
-
-/// Of page `page`, what the row at position `position` sees.
-static size_t visible_of(size_t position, size_t page) {
-    size_t seen = position + 1 - page * CK_PAGE_POSITIONS;
-    return seen < CK_PAGE_POSITIONS ? seen : CK_PAGE_POSITIONS;
-}
-
-static void begin_lines(const ck_attention_job *job, const ck_attention_workspace *w, size_t lines) {
-    for (size_t i = 0; i < lines; i++) w->states[i] = (ck_softmax_state){.largest = -INFINITY};
-    memset(w->out, 0, lines * job->layout.padded * sizeof(float));
-}
-
-// MARK: One line
-
-/// Straight from the page: the time is what reading it takes.
-static void attend_line(const ck_attention_job *job, const ck_attention_sequence *s, size_t head, const float *query, float *out,
-                        size_t position, const ck_attention_workspace *w) {
-    const ck_attention_kernels *k = job->kernels;
-    ck_kv_layout l = job->layout;
-    ck_kv_type type = job->shape.type;
-    size_t head_size = job->shape.head_size, pages = position / CK_PAGE_POSITIONS + 1;
-    begin_lines(job, w, 1);
-    for (size_t page = 0; page < pages; page++) {
-        const uint8_t *base = head_of(job, s, page, head);
-        const uint8_t *next = page + 1 < pages ? head_of(job, s, page + 1, head) : base;
-        size_t visible = visible_of(position, page);
-        memset(w->weights, 0, CK_PAGE_POSITIONS * sizeof(float));
-        ck_kv_matrix keys = {base + l.keys, CK_LANES, CK_LANES * head_size, (visible + CK_LANES - 1) / CK_LANES};
-        k->product_narrow(type, w->weights, query, keys, head_size, base + l.values);
-        k->weigh(w->states, w->weights, visible, scales_of(job, base), w->out, l.padded);
-        for (size_t column = 0; column < l.padded; column += CK_KV_PANEL) {
-            size_t columns = ck_kv_panel_columns(l, column), offset = column * CK_PAGE_POSITIONS * l.element;
-            ck_kv_matrix values = {base + l.values + offset, columns, CK_LANES, columns / CK_LANES};
-            k->product_narrow(type, w->out + column, w->weights, values, visible, next + l.keys + offset);
-        }
-    }
-    k->finish(w->states, out, w->out, head_size);
-}
-
-// MARK: Many lines
-
-/// Lines begin ..< end of one key head: line i is query head i % group of row i / group.
-typedef struct {
-    const ck_attention_sequence *sequence;
-    size_t head, begin, end;
-} ck_attention_block;
-
-/// Position of the block's line `line`.
-static size_t position_of(const ck_attention_job *job, const ck_attention_block *b, size_t line) {
-    return b->sequence->first + (b->begin + line) / job->group;
-}
-
-/// The first of `positions` of a page as floats.
-static void widen_page(const ck_attention_job *job, const uint8_t *base, size_t positions, const ck_attention_workspace *w) {
-    ck_kv_layout l = job->layout;
-    size_t groups = (positions + CK_LANES - 1) / CK_LANES;
-    job->kernels->widen(job->shape.type, w->keys, base + l.keys, groups * CK_LANES * job->shape.head_size);
-    for (size_t column = 0; column < l.padded; column += CK_KV_PANEL) {
-        size_t offset = column * CK_PAGE_POSITIONS;
-        job->kernels->widen(job->shape.type, w->values + offset, base + l.values + offset * l.element, positions * ck_kv_panel_columns(l, column));
-    }
-}
-
-/// Scores of lines first ..< end, in weights, then what the softmax makes of them.
-static void weigh_strip(const ck_attention_job *job, const ck_attention_block *b, size_t page, size_t first, size_t end, ck_page_scales scales,
-                        const float *keys, const ck_attention_workspace *w) {
-    size_t head_size = job->shape.head_size, visible = visible_of(position_of(job, b, end - 1), page);
-    float *weights = w->weights + first * CK_PAGE_POSITIONS;
-    memset(weights, 0, (end - first) * CK_PAGE_POSITIONS * sizeof(float));
-    ck_kv_matrix matrix = {keys, CK_LANES, CK_LANES * head_size, (visible + CK_LANES - 1) / CK_LANES};
-    job->kernels->product(weights, CK_PAGE_POSITIONS, w->queries + first * head_size, head_size, end - first, matrix, head_size);
-    for (size_t i = first; i < end; i++) {
-        job->kernels->weigh(w->states + i, w->weights + i * CK_PAGE_POSITIONS, visible_of(position_of(job, b, i), page), scales,
-                            w->out + i * job->layout.padded, job->layout.padded);
-    }
-}
-
-/// Positions that every line of the strip sees go through the product together; the rest, where the strip crosses the diagonal, line by line:
-/// what a line does not see is not even multiplied by zero.
-static void add_strip(const ck_attention_job *job, const ck_attention_block *b, size_t page, size_t first, size_t end, const float *values,
-                      const ck_attention_workspace *w) {
-    ck_kv_layout l = job->layout;
-    size_t common = visible_of(position_of(job, b, first), page);
-    for (size_t column = 0; column < l.padded; column += CK_KV_PANEL) {
-        size_t columns = ck_kv_panel_columns(l, column);
-        const float *panel = values + column * CK_PAGE_POSITIONS;
-        ck_kv_matrix matrix = {panel, columns, CK_LANES, columns / CK_LANES};
-        float *out = w->out + first * l.padded + column;
-        const float *weights = w->weights + first * CK_PAGE_POSITIONS;
-        job->kernels->product(out, l.padded, weights, CK_PAGE_POSITIONS, end - first, matrix, common);
-        matrix.numbers = panel + common * columns;
-        for (size_t i = first; i < end; i++, out += l.padded, weights += CK_PAGE_POSITIONS) {
-            size_t visible = visible_of(position_of(job, b, i), page);
-            if (visible == common) continue;
-            job->kernels->product_narrow(CK_KV_F32, out, weights + common, matrix, visible - common, panel);
-        }
-    }
-}
-
-static void attend_block(const ck_attention_job *job, const ck_attention_block *b, const ck_attention_workspace *w) {
-    const ck_attention_sequence *s = b->sequence;
-    size_t head_size = job->shape.head_size, lines = b->end - b->begin, last = position_of(job, b, lines - 1);
-    // Rows of queries lie a power of two apart, often, and would share few sets of the first-level cache.
-    for (size_t i = 0; i < lines; i++) {
-        size_t line = b->begin + i, at = line / job->group * job->heads + b->head * job->group + line % job->group;
-        memcpy(w->queries + i * head_size, s->queries + at * head_size, head_size * sizeof(float));
-    }
-    begin_lines(job, w, lines);
-    for (size_t page = 0; page * CK_PAGE_POSITIONS <= last; page++) {
-        const uint8_t *base = head_of(job, s, page, b->head);
-        const float *keys = (const float *)(const void *)(base + job->layout.keys), *values = (const float *)(const void *)(base + job->layout.values);
-        if (job->shape.type != CK_KV_F32) {
-            widen_page(job, base, visible_of(last, page), w);
-            keys = w->keys;
-            values = w->values;
-        }
-        ck_page_scales scales = scales_of(job, base);
-        size_t first = 0;
-        while (position_of(job, b, first) < page * CK_PAGE_POSITIONS) first++;
-        for (size_t i = first; i < lines; i += CK_ATTENTION_STRIP) {
-            weigh_strip(job, b, page, i, lines - i < CK_ATTENTION_STRIP ? lines : i + CK_ATTENTION_STRIP, scales, keys, w);
-        }
-        for (size_t i = first; i < lines; i += CK_ATTENTION_STRIP) {
-            add_strip(job, b, page, i, lines - i < CK_ATTENTION_STRIP ? lines : i + CK_ATTENTION_STRIP, values, w);
-        }
-    }
-    for (size_t i = 0; i < lines; i++) {
-        size_t line = b->begin + i, at = line / job->group * job->heads + b->head * job->group + line % job->group;
-        job->kernels->finish(w->states + i, s->out + at * head_size, w->out + i * job->layout.padded, head_size);
-    }
-}
-
-// MARK: Splitting
+// MARK: Tiles
 
 static size_t blocks_of(size_t lines) { return (lines + CK_ATTENTION_LINES - 1) / CK_ATTENTION_LINES; }
 
-/// One key head, some lines of one sequence. Tiles of a head follow each other, so that what sequences share stays in the cache.
+/// Of one sequence, for job->span key heads: one where they are streamed together, else each head's blocks.
+static size_t tiles_of(const ck_attention_job *job, const ck_attention_sequence *s) {
+    size_t lines = s->rows * job->group;
+    return lines == 1 ? 1 : blocks_of(lines) * job->span;
+}
+
+/// Tiles of a head follow each other, so that pages which sequences share are still in the cache.
 static void attention_tile(void *context, size_t tile, size_t worker) {
     const ck_attention_job *job = context;
     const ck_attention_sequence *s = job->sequences;
-    size_t block = tile % job->blocks;
-    while (block >= blocks_of(s->rows * job->group)) block -= blocks_of((s++)->rows * job->group);
-    // Blocks of about the same size, the longest first: the last rows see the most.
-    size_t lines = s->rows * job->group, blocks = blocks_of(lines);
-    size_t size = ((lines + blocks - 1) / blocks + CK_ATTENTION_STRIP - 1) / CK_ATTENTION_STRIP * CK_ATTENTION_STRIP;
-    size_t begin = (blocks - 1 - block) * size;
-    ck_attention_block b = {s, tile / job->blocks, begin, lines - begin < size ? lines : begin + size};
+    size_t head = tile / job->span_tiles * job->span, rest = tile % job->span_tiles;
+    while (rest >= tiles_of(job, s)) rest -= tiles_of(job, s++);
+    size_t heads = job->shape.key_value_heads - head, lines = s->rows * job->group, blocks = blocks_of(lines);
     ck_attention_workspace w;
     workspace_of(job->shape, job->scratch + worker * job->worker_bytes, &w);
-    if (b.end - b.begin > 1) {
-        attend_block(job, &b, &w);
-    } else {
-        size_t at = (b.begin / job->group * job->heads + b.head * job->group + b.begin % job->group) * job->shape.head_size;
-        attend_line(job, s, b.head, s->queries + at, s->out + at, position_of(job, &b, 0), &w);
+    if (lines == 1) {
+        ck_attend_streams(job, s, head, heads < job->span ? heads : job->span, &w);
+    } else if (rest / blocks < heads) {
+        // Blocks of about the same size, the longest first: the last rows see the most.
+        size_t size = (lines + blocks - 1) / blocks, begin = (blocks - 1 - rest % blocks) * size;
+        ck_attention_block b = {s, head + rest / blocks, begin, lines - begin < size ? lines : begin + size};
+        ck_attend_block(job, &b, &w);
     }
+}
+
+/// Heads that one thread streams together, fewer where there are not enough for all threads.
+static size_t span_of(const ck_pool *pool, size_t heads) {
+    size_t each = heads / ck_pool_threads(pool);
+    return each < 1 ? 1 : each < CK_KV_STREAMS ? each : CK_KV_STREAMS;
 }
 
 void ck_attend_sequences(ck_pool *pool, ck_kv_shape shape, size_t layer, size_t heads, const ck_attention_sequence *sequences,
                          size_t count, void *scratch) {
     ck_attention_job job = {
         .kernels = ck_pool_attention_kernels(pool), .shape = shape, .layout = ck_kv_layout_of(shape), .layer = layer, .heads = heads,
-        .group = heads / shape.key_value_heads, .sequences = sequences, .scratch = scratch, .worker_bytes = workspace_of(shape, NULL, NULL)};
+        .group = heads / shape.key_value_heads, .sequences = sequences, .span = span_of(pool, shape.key_value_heads),
+        .scratch = scratch, .worker_bytes = workspace_of(shape, NULL, NULL)};
     size_t work = 0;
     for (size_t s = 0; s < count; s++) {
-        job.blocks += blocks_of(sequences[s].rows * job.group);
+        job.span_tiles += tiles_of(&job, sequences + s);
         work += 2 * sequences[s].rows * heads * (sequences[s].first + sequences[s].rows) * shape.head_size;
     }
-    size_t tiles = job.blocks * shape.key_value_heads;
+    size_t tiles = job.span_tiles * ((shape.key_value_heads + job.span - 1) / job.span);
     if (work < ck_inline_work) {
         for (size_t tile = 0; tile < tiles; tile++) attention_tile(&job, tile, 0);
     } else {

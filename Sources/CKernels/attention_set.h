@@ -98,47 +98,64 @@ CK_INLINE float CK_SET(largest)(CK_SET(lanes) v) {
     return v[1] > v[0] ? v[1] : v[0];
 }
 
-static void CK_SET(weigh)(ck_softmax_state *state, float *weights, size_t visible, ck_page_scales scales, float *out, size_t columns) {
-    enum { vectors = CK_PAGE_POSITIONS / CK_LANES };
-    CK_SET(lanes) scores[vectors], zero = {0}, largest = state->largest - zero;
+/// Scores instead of chains, minus infinity where the line does not see; and the largest of the line so far.
+CK_INLINE void CK_SET(scale)(ck_attention_line *line, size_t visible, float *scores, const ck_page_scales *scales) {
+    CK_SET(lanes) zero = {0}, largest = line->largest - zero;
     CK_UNROLL
-    for (size_t v = 0; v < vectors; v++) {
-        CK_SET(integers) mask = CK_SET(visible_lanes)(visible, v);
-        CK_SET(lanes) scale = scales.scale - zero;
-        if (scales.key_scales != NULL) scale *= CK_SET(load)(scales.key_scales + v * CK_LANES, CK_LANES, 0);
-        scores[v] = CK_SET(choose)(mask, CK_SET(load)(weights + v * CK_LANES, CK_LANES, 0) * scale, zero - INFINITY);
-        largest = CK_SET(choose)(scores[v] > largest, scores[v], largest);
+    for (size_t v = 0; v < CK_PAGE_POSITIONS / CK_LANES; v++) {
+        CK_SET(lanes) scale = scales->scale - zero;
+        if (scales->key_scales != NULL) scale *= CK_SET(load)(scales->key_scales + v * CK_LANES, CK_LANES, 0);
+        CK_SET(lanes) score = CK_SET(load)(scores + v * CK_LANES, CK_LANES, 0) * scale;
+        score = CK_SET(choose)(CK_SET(visible_lanes)(visible, v), score, zero - INFINITY);
+        largest = CK_SET(choose)(score > largest, score, largest);
+        CK_SET(store)(scores + v * CK_LANES, score, CK_LANES);
     }
-    float most = CK_SET(largest)(largest);
-    CK_SET(lanes) sums = CK_SET(load)(state->sums, CK_LANES, 0);
-    // Multiplying by one changes nothing.
-    if (!(most == state->largest)) {
-        float shrink = CK_SET(exponential)(state->largest - most - zero)[0];
-        sums *= shrink;
-        for (size_t i = 0; i < columns; i += CK_LANES) {
-            CK_SET(store)(out + i, CK_SET(load)(out + i, CK_LANES, 0) * shrink, CK_LANES);
-        }
-        state->largest = most;
-    }
-    CK_UNROLL
-    for (size_t v = 0; v < vectors; v++) {
-        // An infinite score would have the weight of a very small one: times zero it is NaN. Any other leaves the weight as it is.
-        CK_SET(lanes) weight = __builtin_elementwise_fma(scores[v], zero, CK_SET(exponential)(scores[v] - most));
-        weight = CK_SET(choose)(CK_SET(visible_lanes)(visible, v), weight, zero);
-        sums += weight;
-        if (scales.value_scales != NULL) weight *= CK_SET(load)(scales.value_scales + v * CK_LANES, CK_LANES, 0);
-        CK_SET(store)(weights + v * CK_LANES, weight, CK_LANES);
-    }
-    CK_SET(store)(state->sums, sums, CK_LANES);
+    line->grown = CK_SET(largest)(largest);
 }
 
-static void CK_SET(finish)(const ck_softmax_state *state, float *target, const float *out, size_t count) {
-    float scale = 1.0f / CK_SET(sum)(CK_SET(load)(state->sums, CK_LANES, 0));
+/// What was summed up below a smaller maximum. Multiplying by one changes nothing, nor does multiplying the zeros that a line begins with.
+CK_INLINE void CK_SET(shrink)(ck_attention_line *line, float *out, size_t columns) {
+    CK_SET(lanes) zero = {0};
+    if (line->grown != line->largest && line->largest != -INFINITY) {
+        float factor = CK_SET(exponential)(line->largest - line->grown - zero)[0];
+        CK_SET(store)(line->sums, CK_SET(load)(line->sums, CK_LANES, 0) * factor, CK_LANES);
+        for (size_t i = 0; i < columns; i += CK_LANES) CK_SET(store)(out + i, CK_SET(load)(out + i, CK_LANES, 0) * factor, CK_LANES);
+    }
+    line->largest = line->grown;
+}
+
+/// In two passes: one line's maximum is awaited while the others' are computed.
+static void CK_SET(weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride,
+                          float *out, size_t columns) {
+    for (size_t i = 0; i < count; i++) {
+        CK_SET(scale)(lines + i, ck_visible_of(lines[i].position, page), weights + i * CK_PAGE_POSITIONS, scales + i * stride);
+    }
+    for (size_t i = 0; i < count; i++, weights += CK_PAGE_POSITIONS) {
+        CK_SET(shrink)(lines + i, out + i * columns, columns);
+        const float *value_scales = scales[i * stride].value_scales;
+        size_t visible = ck_visible_of(lines[i].position, page);
+        CK_SET(lanes) zero = {0}, sums = CK_SET(load)(lines[i].sums, CK_LANES, 0);
+        CK_UNROLL
+        for (size_t v = 0; v < CK_PAGE_POSITIONS / CK_LANES; v++) {
+            CK_SET(lanes) score = CK_SET(load)(weights + v * CK_LANES, CK_LANES, 0);
+            // An infinite score would have the weight of a very small one: times zero it is NaN. Any other leaves the weight as it is.
+            CK_SET(lanes) weight = __builtin_elementwise_fma(score, zero, CK_SET(exponential)(score - lines[i].largest));
+            weight = CK_SET(choose)(CK_SET(visible_lanes)(visible, v), weight, zero);
+            sums += weight;
+            if (value_scales != NULL) weight *= CK_SET(load)(value_scales + v * CK_LANES, CK_LANES, 0);
+            CK_SET(store)(weights + v * CK_LANES, weight, CK_LANES);
+        }
+        CK_SET(store)(lines[i].sums, sums, CK_LANES);
+    }
+}
+
+static void CK_SET(finish)(const ck_attention_line *line, float *target, const float *out, size_t count) {
+    float scale = 1.0f / CK_SET(sum)(CK_SET(load)(line->sums, CK_LANES, 0));
     for (size_t i = 0; i < count; i += CK_LANES) CK_SET(store)(target + i, CK_SET(load)(out + i, CK_LANES, 0) * scale, count - i);
 }
 
 #define CK_SET_ATTENTION_TABLE                                                                                           \
     {                                                                                                                    \
         .widen = CK_SET(widen), .narrow = CK_SET(narrow), .product = CK_SET(product),                                    \
-        .product_narrow = CK_SET(product_narrow), .weigh = CK_SET(weigh), .finish = CK_SET(finish),                      \
+        .stream = CK_SET(stream), .weigh = CK_SET(weigh), .finish = CK_SET(finish),                      \
     }

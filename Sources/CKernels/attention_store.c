@@ -68,10 +68,10 @@ static void store_positions(const ck_store_job *job, const ck_kv_rows *s, size_t
     for (size_t r = 0; r < count; r++) {
         float scale = job->kernels->narrow(job->shape.type, rows, s->values + (row + r) * job->stride + head * head_size, head_size);
         if (scaled) value_scales[r] = scale;
-        for (size_t column = 0; column < head_size; column += CK_KV_PANEL) {
-            size_t columns = ck_kv_panel_columns(l, column), width = head_size - column < columns ? head_size - column : columns;
-            uint8_t *panel = base + l.values + (column * CK_PAGE_POSITIONS + (slot + r) * columns) * l.element;
-            memcpy(panel, rows + column * l.element, width * l.element);
+        for (size_t column = 0; column < head_size; column += CK_LANES) {
+            size_t width = head_size - column < CK_LANES ? head_size - column : CK_LANES;
+            uint8_t *group = base + l.values + (column * CK_PAGE_POSITIONS + (slot + r) * CK_LANES) * l.element;
+            memcpy(group, rows + column * l.element, width * l.element);
         }
     }
 }
