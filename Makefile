@@ -38,7 +38,7 @@ unit:
 
 acceptance:
 	RADIALOG_BINARIES=$(CURDIR)/$(BINARIES) RADIALOG_TEST_OUTPUT=$(CURDIR)/.build/test-output \
-	.venv-test/bin/python -m pytest Tests/acceptance
+	.venv-test/bin/python -m pytest Tests/acceptance Benchmarks/peers
 
 clean:
 	rm -rf .build .venv-test

@@ -29,7 +29,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Threads; 0 for all cores.") var threads = 0
     @Option(
         help: ArgumentHelp(
-            "Compare with the peers: the folder Benchmarks/peers, with what its install.sh brings in DIR/venv.", valueName: "DIR"), completion: .directory)
+            "Compare with the peers: the folder that Benchmarks/peers/install.sh made. In the root of a checkout.", valueName: "DIR"), completion: .directory)
     var peers: String?
     @Option(help: ArgumentHelp("The language model for llama.cpp, with --peers.", valueName: "FILE"), completion: .file()) var gguf: String?
     @Flag(help: "As one JSON object.") var json = false
@@ -48,7 +48,7 @@ struct BenchCommand: ParsableCommand {
         let ready = (ContinuousClock.now - started) / .seconds(1)
         var report = BenchReport(
             version: Build.version, file: directory, threads: pipeline.threads, arithmetic: pipeline.arithmetic)
-        report.add("start to ready", "s", [ready])
+        report.add("load", "s", [ready])
         let parts = part.isEmpty ? Part.allCases.filter { pipeline.readsImages || $0 == .language } : part
         if parts.contains(.language) { try language(pipeline, &report) }
         if parts != [.language] {
@@ -57,7 +57,7 @@ struct BenchCommand: ParsableCommand {
             if parts.contains(.batch) { try batch(benchmark, &report) }
             if parts.contains(.dialogue) { try dialogue(benchmark, &report) }
         }
-        report.add("resident memory at most", "GB", [Self.peakMemory()])
+        report.add("resident memory at most", "GB", [Self.memory("VmHWM")])
         if json { try Output.print(json: report) } else { report.printTable() }
     }
 
@@ -73,7 +73,7 @@ struct BenchCommand: ParsableCommand {
             report.add(
                 "decode", "tokens/s", try (0..<repetitions).map { _ in written / (try benchmark.decode(sequences)) }, tokens: LanguageModelBenchmark.prompt,
                 sequences: sequences)
-            if sequences == 1 { report.add("resident memory", "GB", [Self.peakMemory()], sequences: 1) }
+            report.add("resident memory", "GB", [Self.memory("VmRSS")], sequences: sequences)
         }
     }
 
@@ -123,10 +123,10 @@ struct BenchCommand: ParsableCommand {
             return Int32((row * 3 + column * 2 + row * column / 700) % 4096)
         })
 
-    /// In 10^9 bytes; 0 where the system does not tell.
-    private static func peakMemory() -> Double {
+    /// A line of the process's status in 10^9 bytes; 0 where the system does not tell.
+    private static func memory(_ name: String) -> Double {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
         return (line.flatMap { $0.split(whereSeparator: { !$0.isNumber }).first }.flatMap { Double($0) } ?? 0) * 1024 / 1e9
     }
 }
@@ -137,17 +137,17 @@ struct BenchPeers {
     let gguf: String
 
     func run(_ bundle: String, repetitions: Int, threads: Int, json: Bool) throws {
-        let script = folder + "/interleave.py"
-        let python = folder + "/venv/bin/python"
-        for path in [script, python] where !FileManager.default.fileExists(atPath: path) {
-            throw Failure("\(path) is missing: --peers names the folder Benchmarks/peers, and its install.sh \(folder)/venv brings the peers", Status.notFound)
+        let scripts = "Benchmarks/peers"
+        let python = folder + "/bin/python"
+        for path in [scripts + "/interleave.py", python] where !FileManager.default.fileExists(atPath: path) {
+            throw Failure("\(path) is missing: run \(scripts)/install.sh \(folder) in the root of a checkout, and this command there, too", Status.notFound)
         }
         let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
         let ours = [CommandLine.arguments[0], "bench", bundle, "--part", "language", "--repetitions", "2", "--threads", "\(count)", "--json"]
-        let theirs = [python, folder + "/language.py", gguf, "--threads", "\(count)", "--repetitions", "2"]
+        let theirs = [python, scripts + "/language.py", gguf, "--threads", "\(count)", "--repetitions", "2"]
         let process = Process()
         process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = [script, "--ours", quoted(ours), "--peer", quoted(theirs), "--rounds", "\(repetitions)"] + (json ? ["--json"] : [])
+        process.arguments = [scripts + "/interleave.py", "--ours", quoted(ours), "--peer", quoted(theirs), "--rounds", "\(repetitions)"] + (json ? ["--json"] : [])
         do {
             try process.run()
         } catch {
