@@ -15,7 +15,7 @@ size_t ck_tile_images_bytes(size_t n, ck_tile_images s) {
     // A tile with fewer than sixteen positions is read as if it had them, two pixels apart and over a 3x3's taps.
     if (!sized(&pixel, (s.channels + CK_TILE_CHANNELS - 1) / CK_TILE_CHANNELS, 64, 0) || !sized(&slack, pixel, 2 * CK_TILE_POSITIONS + 4, 0)) return 0;
     if (s.width > SIZE_MAX >> 1 || !sized(&row, s.width + s.border, pixel, 0)) return 0;
-    if (s.height > SIZE_MAX >> 1 || !sized(&image, s.height + 2 * s.border, row, pixel)) return 0;
+    if (s.height > SIZE_MAX >> 1 || !sized(&image, s.height + 2 * s.border, row, s.border * pixel)) return 0;
     return sized(&bytes, n, image, slack) ? bytes : 0;
 }
 
