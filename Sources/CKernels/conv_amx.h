@@ -20,22 +20,35 @@ static void CK_CONV(configure)(void) {
     _tile_loadconfig(&configuration);
 }
 
+/// Where sixteen positions are read and what they are.
+typedef struct {
+    const uint8_t *x;
+    size_t row, column, count;
+} CK_CONV(positions);
+
+/// One or two tiles of positions whose sums are known, for a pair of filters.
+typedef struct {
+    CK_CONV(positions) tiles[2];
+    size_t count, pair;
+} CK_CONV(block);
+
 /// Two tiles of positions by a pair of tiles of filters: each tile that is loaded is used twice.
-static void CK_CONV(square)(const ck_conv_job *job, float *sums, const uint8_t *first, const uint8_t *second, const uint8_t *weights) {
+CK_INLINE void CK_CONV(square)(const ck_conv_job *job, float *sums, const CK_CONV(block) *block, const uint8_t *weights) {
+    const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
     for (size_t i = 0; i < job->tap_rows; i++) {
-        for (size_t j = 0; j < job->tap_columns; j++) {
-            const uint8_t *a = first + i * job->tap_row + j * job->tap_column, *b = second + i * job->tap_row + j * job->tap_column;
-            for (size_t step = 0; step < job->steps; step++, a += 64, b += 64, weights += 2 * CK_TILE_BYTES) {
-                _tile_loadd(4, a, job->position);
+        for (size_t j = 0; j < tap_columns; j++) {
+            const uint8_t *a = block->tiles[0].x + i * job->tap_row + j * tap_column, *b = block->tiles[1].x + i * job->tap_row + j * tap_column;
+            for (size_t step = 0; step < steps; step++, a += 64, b += 64, weights += 2 * CK_TILE_BYTES) {
+                _tile_loadd(4, a, position);
                 _tile_loadd(6, weights, 64);
                 CK_CONV_DOT(0, 4, 6);
                 _tile_loadd(7, weights + CK_TILE_BYTES, 64);
                 CK_CONV_DOT(1, 4, 7);
-                _tile_loadd(5, b, job->position);
+                _tile_loadd(5, b, position);
                 CK_CONV_DOT(2, 5, 6);
                 CK_CONV_DOT(3, 5, 7);
             }
@@ -48,14 +61,15 @@ static void CK_CONV(square)(const ck_conv_job *job, float *sums, const uint8_t *
 }
 
 /// One tile of positions that has no neighbour.
-static void CK_CONV(flat)(const ck_conv_job *job, float *sums, const uint8_t *first, const uint8_t *weights) {
+CK_INLINE void CK_CONV(flat)(const ck_conv_job *job, float *sums, const CK_CONV(block) *block, const uint8_t *weights) {
+    const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
     _tile_zero(0);
     _tile_zero(1);
     for (size_t i = 0; i < job->tap_rows; i++) {
-        for (size_t j = 0; j < job->tap_columns; j++) {
-            const uint8_t *a = first + i * job->tap_row + j * job->tap_column;
-            for (size_t step = 0; step < job->steps; step++, a += 64, weights += 2 * CK_TILE_BYTES) {
-                _tile_loadd(4, a, job->position);
+        for (size_t j = 0; j < tap_columns; j++) {
+            const uint8_t *a = block->tiles[0].x + i * job->tap_row + j * tap_column;
+            for (size_t step = 0; step < steps; step++, a += 64, weights += 2 * CK_TILE_BYTES) {
+                _tile_loadd(4, a, position);
                 _tile_loadd(6, weights, 64);
                 CK_CONV_DOT(0, 4, 6);
                 _tile_loadd(7, weights + CK_TILE_BYTES, 64);
@@ -67,21 +81,68 @@ static void CK_CONV(flat)(const ck_conv_job *job, float *sums, const uint8_t *fi
     _tile_stored(1, sums + 256, 64);
 }
 
-/// Where sixteen positions are read and what they are.
-typedef struct {
-    const uint8_t *x;
-    size_t row, column, count;
-} CK_CONV(positions);
+// MARK: What comes after the sums
 
-/// Positions of a run, of `rows` rows where they go on.
-CK_INLINE size_t CK_CONV(run_length)(const ck_conv_job *job, size_t rows) { return job->rows_go_on ? rows * job->pitch : job->width; }
+/// Scale, bias, residual, ReLU of one position's 32 filters. What is compared is a literal at each call.
+CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const float *header, size_t at, size_t pixel, size_t pair, const bool residual,
+                            const bool relu, const bool floats) {
+    __m512 low = _mm512_fmadd_ps(_mm512_load_ps(sums), _mm512_load_ps(header), _mm512_load_ps(header + 32));
+    __m512 high = _mm512_fmadd_ps(_mm512_load_ps(sums + 256), _mm512_load_ps(header + 16), _mm512_load_ps(header + 48));
+    if (residual) {
+        low = _mm512_add_ps(low, CK_CONV(widen)(_mm256_load_si256((const void *)(job->residual + at + pair * 64))));
+        high = _mm512_add_ps(high, CK_CONV(widen)(_mm256_load_si256((const void *)(job->residual + at + pair * 64 + 32))));
+    }
+    if (relu) {
+        // Zero for what is negative and finite, or minus zero: the maximum of the stem compares elements as whole numbers.
+        enum { negative_zero = 0x04, negative_finite = 0x40 };
+        low = _mm512_mask_mov_ps(low, _mm512_fpclass_ps_mask(low, negative_zero | negative_finite), _mm512_setzero_ps());
+        high = _mm512_mask_mov_ps(high, _mm512_fpclass_ps_mask(high, negative_zero | negative_finite), _mm512_setzero_ps());
+    }
+    if (!floats) {
+        _mm512_store_si512((void *)(job->y + at + pair * 64), CK_CONV(narrow_pair)(low, high));
+    } else {
+        size_t filter = pair * CK_TILE_PAIR, left = job->filters - filter;
+        float *target = job->floats + pixel * job->filters + filter;
+        uint32_t mask = left < 32 ? (1u << left) - 1 : UINT32_MAX;
+        _mm512_mask_storeu_ps(target, (__mmask16)mask, low);
+        if (left > 16) _mm512_mask_storeu_ps(target + 16, (__mmask16)(mask >> 16), high);
+    }
+}
+
+/// Those positions of a tile that are pixels.
+CK_INLINE void CK_CONV(put_tile)(const ck_conv_job *job, const float *sums, CK_CONV(positions) p, size_t pair, const bool residual, const bool relu,
+                                 const bool floats) {
+    const float *header = (const float *)(const void *)(job->weights + pair * job->pair_bytes);
+    for (size_t i = 0; i < p.count; p.row++, p.column = 0) {
+        size_t count = job->width > p.column ? job->width - p.column : 0;
+        if (count > p.count - i) count = p.count - i;
+        size_t at = p.row * job->y_row + p.column * job->y_pixel, pixel = p.row * job->width + p.column;
+        for (size_t k = 0; k < count; k++) CK_CONV(put)(job, sums + (i + k) * 16, header, at + k * job->y_pixel, pixel + k, pair, residual, relu, floats);
+        // What is left of the row of positions is border.
+        i += count + (job->pitch - job->width);
+    }
+}
+
+static void CK_CONV(finish)(const ck_conv_job *job, const float *sums, const CK_CONV(block) *block) {
+    for (size_t t = 0; t < block->count; t++, sums += 512) {
+        if (job->floats != NULL && job->residual != NULL) CK_CONV(put_tile)(job, sums, block->tiles[t], block->pair, true, job->relu, true);
+        else if (job->floats != NULL) CK_CONV(put_tile)(job, sums, block->tiles[t], block->pair, false, job->relu, true);
+        else if (job->residual != NULL) CK_CONV(put_tile)(job, sums, block->tiles[t], block->pair, true, job->relu, false);
+        else if (job->relu) CK_CONV(put_tile)(job, sums, block->tiles[t], block->pair, false, true, false);
+        else CK_CONV(put_tile)(job, sums, block->tiles[t], block->pair, false, false, false);
+    }
+}
+
+// MARK: The order of blocks
+
+/// Tiles of a run, of `rows` rows where they go on.
 CK_INLINE size_t CK_CONV(run_tiles)(const ck_conv_job *job, size_t rows) {
-    return (CK_CONV(run_length)(job, rows) + CK_TILE_POSITIONS - 1) / CK_TILE_POSITIONS;
+    return ((job->rows_go_on ? rows * job->pitch : job->width) + CK_TILE_POSITIONS - 1) / CK_TILE_POSITIONS;
 }
 
 /// Tile `tile` of the first `rows` rows.
 CK_INLINE CK_CONV(positions) CK_CONV(locate)(const ck_conv_job *job, size_t rows, size_t tile) {
-    size_t length = CK_CONV(run_length)(job, rows), tiles = CK_CONV(run_tiles)(job, rows);
+    size_t length = job->rows_go_on ? rows * job->pitch : job->width, tiles = CK_CONV(run_tiles)(job, rows);
     size_t run = tile / tiles, at = tile % tiles * CK_TILE_POSITIONS;
     return (CK_CONV(positions)){
         .x = job->x + run * job->row + at * job->position,
@@ -91,73 +152,36 @@ CK_INLINE CK_CONV(positions) CK_CONV(locate)(const ck_conv_job *job, size_t rows
     };
 }
 
-/// Scale, bias, residual, ReLU of one position's 32 filters.
-CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const float *header, size_t at, size_t pixel, size_t pair) {
-    __m512 low = _mm512_fmadd_ps(_mm512_load_ps(sums), _mm512_load_ps(header), _mm512_load_ps(header + 32));
-    __m512 high = _mm512_fmadd_ps(_mm512_load_ps(sums + 256), _mm512_load_ps(header + 16), _mm512_load_ps(header + 48));
-    if (job->residual != NULL) {
-        __m512i line = _mm512_load_si512((const void *)(job->residual + at + pair * 64));
-        low = _mm512_add_ps(low, CK_CONV(widen)(_mm512_castsi512_si256(line)));
-        high = _mm512_add_ps(high, CK_CONV(widen)(_mm512_extracti64x4_epi64(line, 1)));
-    }
-    if (job->relu) {
-        // Zero for what is negative and finite, or minus zero: the maximum of the stem compares elements as whole numbers.
-        enum { negative_zero = 0x04, negative_finite = 0x40 };
-        low = _mm512_mask_mov_ps(low, _mm512_fpclass_ps_mask(low, negative_zero | negative_finite), _mm512_setzero_ps());
-        high = _mm512_mask_mov_ps(high, _mm512_fpclass_ps_mask(high, negative_zero | negative_finite), _mm512_setzero_ps());
-    }
-    if (job->floats == NULL) {
-        _mm512_store_si512((void *)(job->y + at + pair * 64), CK_CONV(narrow_pair)(low, high));
-    } else {
-        size_t filter = pair * CK_TILE_PAIR, left = job->filters - filter;
-        float *floats = job->floats + pixel * job->filters + filter;
-        uint32_t mask = left < 32 ? (1u << left) - 1 : UINT32_MAX;
-        _mm512_mask_storeu_ps(floats, (__mmask16)mask, low);
-        if (left > 16) _mm512_mask_storeu_ps(floats + 16, (__mmask16)(mask >> 16), high);
-    }
-}
-
-/// Those positions of a tile that are pixels.
-CK_INLINE void CK_CONV(finish)(const ck_conv_job *job, const float *sums, CK_CONV(positions) p, size_t pair) {
-    const float *header = (const float *)(const void *)(job->weights + pair * job->pair_bytes);
-    for (size_t i = 0; i < p.count; p.row++, p.column = 0) {
-        size_t count = job->width > p.column ? job->width - p.column : 0;
-        if (count > p.count - i) count = p.count - i;
-        size_t at = p.row * job->y_row + p.column * job->y_pixel, pixel = p.row * job->width + p.column;
-        for (size_t k = 0; k < count; k++) CK_CONV(put)(job, sums + (i + k) * 16, header, at + k * job->y_pixel, pixel + k, pair);
-        // What is left of the row of positions is border.
-        i += count + (job->pitch - job->width);
-    }
-}
-
-static void CK_CONV(block)(const ck_conv_job *job, size_t rows, size_t tile, size_t tiles, size_t pair) {
-    _Alignas(64) float sums[1024];
-    const uint8_t *weights = job->weights + pair * job->pair_bytes + CK_TILE_HEADER;
-    CK_CONV(positions) first = CK_CONV(locate)(job, rows, tile);
-    if (tile + 1 == tiles) {
-        CK_CONV(flat)(job, sums, first.x, weights);
-        CK_CONV(finish)(job, sums, first, pair);
-        return;
-    }
-    CK_CONV(positions) second = CK_CONV(locate)(job, rows, tile + 1);
-    CK_CONV(square)(job, sums, first.x, second.x, weights);
-    CK_CONV(finish)(job, sums, first, pair);
-    CK_CONV(finish)(job, sums + 512, second, pair);
-}
-
 static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end) {
     enum { resident = 1 << 20 };
-    size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows);
-    CK_CONV(configure)();
+    // The sums of a block are finished while the tiles of the next one are multiplied.
+    _Alignas(64) float sums[2][1024];
+    CK_CONV(block) blocks[2] = {0};
+    size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows), halves = (tiles + 1) / 2, pairs = end - first;
     // What is small stays in a cache while the other passes by.
-    if ((end - first) * job->pair_bytes <= resident) {
-        for (size_t tile = 0; tile < tiles; tile += 2) {
-            for (size_t pair = first; pair < end; pair++) CK_CONV(block)(job, rows, tile, tiles, pair);
+    bool pairs_within = pairs * job->pair_bytes <= resident;
+    CK_CONV(configure)();
+    size_t pair = first, tile = 0;
+    for (size_t n = 0; n <= halves * pairs; n++) {
+        CK_CONV(block) *block = &blocks[n % 2], *last = &blocks[1 - n % 2];
+        if (n < halves * pairs) {
+            block->pair = pair;
+            block->count = tiles - tile < 2 ? 1 : 2;
+            block->tiles[0] = CK_CONV(locate)(job, rows, tile);
+            const uint8_t *weights = job->weights + pair * job->pair_bytes + CK_TILE_HEADER;
+            if (block->count == 2) {
+                block->tiles[1] = CK_CONV(locate)(job, rows, tile + 1);
+                CK_CONV(square)(job, sums[n % 2], block, weights);
+            } else {
+                CK_CONV(flat)(job, sums[n % 2], block, weights);
+            }
+            if (pairs_within) {
+                if (++pair == end) pair = first, tile += 2;
+            } else {
+                if ((tile += 2) >= tiles) tile = 0, pair++;
+            }
         }
-    } else {
-        for (size_t pair = first; pair < end; pair++) {
-            for (size_t tile = 0; tile < tiles; tile += 2) CK_CONV(block)(job, rows, tile, tiles, pair);
-        }
+        if (n > 0) CK_CONV(finish)(job, sums[1 - n % 2], last);
     }
     _tile_release();
 }
