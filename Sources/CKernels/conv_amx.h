@@ -30,11 +30,16 @@ typedef struct {
 typedef struct {
     CK_CONV(positions) tiles[2];
     size_t count, pair;
+    /// What will be read next: lines of it that come to the second-level cache with each step.
+    const uint8_t *ahead;
+    size_t ahead_lines;
 } CK_CONV(block);
 
 /// Two tiles of positions by a pair of tiles of filters: each tile that is loaded is used twice.
-CK_INLINE void CK_CONV(square)(const ck_conv_job *job, float *sums, const CK_CONV(block) *block, const uint8_t *weights) {
+CK_INLINE void CK_CONV(square)(const ck_conv_job *job, const CK_CONV(block) *block, const uint8_t *weights) {
     const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
+    const uint8_t *ahead = block->ahead;
+    const size_t ahead_lines = block->ahead_lines;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -43,6 +48,7 @@ CK_INLINE void CK_CONV(square)(const ck_conv_job *job, float *sums, const CK_CON
         for (size_t j = 0; j < tap_columns; j++) {
             const uint8_t *a = block->tiles[0].x + i * job->tap_row + j * tap_column, *b = block->tiles[1].x + i * job->tap_row + j * tap_column;
             for (size_t step = 0; step < steps; step++, a += 64, b += 64, weights += 2 * CK_TILE_BYTES) {
+                for (size_t line = 0; line < ahead_lines; line++, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
                 _tile_loadd(4, a, position);
                 _tile_loadd(6, weights, 64);
                 CK_CONV_DOT(0, 4, 6);
@@ -54,14 +60,10 @@ CK_INLINE void CK_CONV(square)(const ck_conv_job *job, float *sums, const CK_CON
             }
         }
     }
-    _tile_stored(0, sums, 64);
-    _tile_stored(1, sums + 256, 64);
-    _tile_stored(2, sums + 512, 64);
-    _tile_stored(3, sums + 768, 64);
 }
 
 /// One tile of positions that has no neighbour.
-CK_INLINE void CK_CONV(flat)(const ck_conv_job *job, float *sums, const CK_CONV(block) *block, const uint8_t *weights) {
+CK_INLINE void CK_CONV(flat)(const ck_conv_job *job, const CK_CONV(block) *block, const uint8_t *weights) {
     const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
     _tile_zero(0);
     _tile_zero(1);
@@ -77,8 +79,14 @@ CK_INLINE void CK_CONV(flat)(const ck_conv_job *job, float *sums, const CK_CONV(
             }
         }
     }
+}
+
+/// Of a block with one tile the last two are of the block before.
+CK_INLINE void CK_CONV(store)(float *sums) {
     _tile_stored(0, sums, 64);
     _tile_stored(1, sums + 256, 64);
+    _tile_stored(2, sums + 512, 64);
+    _tile_stored(3, sums + 768, 64);
 }
 
 // MARK: What comes after the sums
@@ -99,6 +107,8 @@ CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const flo
         high = _mm512_mask_mov_ps(high, _mm512_fpclass_ps_mask(high, negative_zero | negative_finite), _mm512_setzero_ps());
     }
     if (!floats) {
+        // The same pair's line of the next block: a store that misses the caches reads it first.
+        __asm__ volatile("prefetchw %0" : : "m"(job->y[at + pair * 64 + 2 * CK_TILE_POSITIONS * job->y_pixel]));
         _mm512_store_si512((void *)(job->y + at + pair * 64), CK_CONV(narrow_pair)(low, high));
     } else {
         size_t filter = pair * CK_TILE_PAIR, left = job->filters - filter;
@@ -154,35 +164,41 @@ CK_INLINE CK_CONV(positions) CK_CONV(locate)(const ck_conv_job *job, size_t rows
 
 static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end) {
     enum { resident = 1 << 20 };
-    // The sums of a block are finished while the tiles of the next one are multiplied.
-    _Alignas(64) float sums[2][1024];
-    CK_CONV(block) blocks[2] = {0};
+    _Alignas(64) float sums[1024];
     size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows), halves = (tiles + 1) / 2, pairs = end - first;
-    // What is small stays in a cache while the other passes by.
-    bool pairs_within = pairs * job->pair_bytes <= resident;
-    CK_CONV(configure)();
+    // What is small stays in a cache while the other passes by, each time a part of the next positions or of the next pair.
+    bool filters_stay = pairs * job->pair_bytes <= resident, follows = job->rows_go_on && job->tap_rows == 1;
+    size_t ahead_lines = !filters_stay ? (2 * CK_TILE_BYTES / 64 + halves - 1) / halves : follows ? (2 * CK_TILE_POSITIONS + pairs - 1) / pairs : 0;
+    size_t ahead_bytes = ahead_lines * job->tap_rows * job->tap_columns * job->steps * 64;
+    CK_CONV(block) last = {.count = 0};
     size_t pair = first, tile = 0;
-    for (size_t n = 0; n <= halves * pairs; n++) {
-        CK_CONV(block) *block = &blocks[n % 2], *last = &blocks[1 - n % 2];
-        if (n < halves * pairs) {
-            block->pair = pair;
-            block->count = tiles - tile < 2 ? 1 : 2;
-            block->tiles[0] = CK_CONV(locate)(job, rows, tile);
-            const uint8_t *weights = job->weights + pair * job->pair_bytes + CK_TILE_HEADER;
-            if (block->count == 2) {
-                block->tiles[1] = CK_CONV(locate)(job, rows, tile + 1);
-                CK_CONV(square)(job, sums[n % 2], block, weights);
-            } else {
-                CK_CONV(flat)(job, sums[n % 2], block, weights);
-            }
-            if (pairs_within) {
-                if (++pair == end) pair = first, tile += 2;
-            } else {
-                if ((tile += 2) >= tiles) tile = 0, pair++;
-            }
+    CK_CONV(configure)();
+    _tile_zero(2);
+    _tile_zero(3);
+    for (size_t n = 0; n < halves * pairs; n++) {
+        const uint8_t *weights = job->weights + pair * job->pair_bytes + CK_TILE_HEADER;
+        CK_CONV(block) block = {.tiles = {CK_CONV(locate)(job, rows, tile)}, .count = tiles - tile < 2 ? 1 : 2, .pair = pair, .ahead_lines = ahead_lines};
+        if (filters_stay) block.ahead = block.tiles[0].x + 2 * CK_TILE_POSITIONS * job->position + (pair - first) * ahead_bytes;
+        else block.ahead = weights + job->pair_bytes + tile / 2 * ahead_bytes;
+        if (block.count == 2) {
+            block.tiles[1] = CK_CONV(locate)(job, rows, tile + 1);
+            CK_CONV(square)(job, &block, weights);
+        } else {
+            CK_CONV(flat)(job, &block, weights);
         }
-        if (n > 0) CK_CONV(finish)(job, sums[1 - n % 2], last);
+        // While these tiles are multiplied: stores of theirs would wait, and with them everything behind.
+        CK_CONV(finish)(job, sums, &last);
+        CK_CONV(store)(sums);
+        last = block;
+        if (filters_stay && ++pair == end) {
+            pair = first;
+            tile += 2;
+        } else if (!filters_stay && (tile += 2) >= tiles) {
+            tile = 0;
+            pair++;
+        }
     }
+    CK_CONV(finish)(job, sums, &last);
     _tile_release();
 }
 

@@ -6,7 +6,7 @@
 
 enum {
     /// Weights of a block up to which each thread may read all of them for each band.
-    CK_BOTTLENECK_WEIGHTS = 3 << 20,
+    CK_BOTTLENECK_WEIGHTS = 1 << 20,
     /// Bytes of a band of images in the cache, about.
     CK_BOTTLENECK_BAND = 512 << 10,
 };
