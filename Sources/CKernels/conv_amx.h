@@ -162,40 +162,50 @@ CK_INLINE CK_CONV(positions) CK_CONV(locate)(const ck_conv_job *job, size_t rows
     };
 }
 
+/// Multiplies `block`, and finishes the one before it in the meantime: stores of the tiles would wait for them, and with them everything behind.
+static void CK_CONV(advance)(const ck_conv_job *job, float *sums, CK_CONV(block) *last, const CK_CONV(block) *block) {
+    const uint8_t *weights = job->weights + block->pair * job->pair_bytes + CK_TILE_HEADER;
+    if (block->count == 2) CK_CONV(square)(job, block, weights);
+    else CK_CONV(flat)(job, block, weights);
+    CK_CONV(finish)(job, sums, last);
+    CK_CONV(store)(sums);
+    *last = *block;
+}
+
+/// Tiles `tile` and, where there is one, the next.
+CK_INLINE void CK_CONV(place)(const ck_conv_job *job, CK_CONV(block) *block, size_t rows, size_t tile, size_t tiles) {
+    block->tiles[0] = CK_CONV(locate)(job, rows, tile);
+    block->count = tile + 1 < tiles ? 2 : 1;
+    if (block->count == 2) block->tiles[1] = CK_CONV(locate)(job, rows, tile + 1);
+}
+
 static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end) {
-    enum { resident = 1 << 20 };
+    enum { resident = 1 << 20, pair_lines = 2 * CK_TILE_BYTES / 64, position_lines = 2 * CK_TILE_POSITIONS };
     _Alignas(64) float sums[1024];
     size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows), halves = (tiles + 1) / 2, pairs = end - first;
-    // What is small stays in a cache while the other passes by, each time a part of the next positions or of the next pair.
-    bool filters_stay = pairs * job->pair_bytes <= resident, follows = job->rows_go_on && job->tap_rows == 1;
-    size_t ahead_lines = !filters_stay ? (2 * CK_TILE_BYTES / 64 + halves - 1) / halves : follows ? (2 * CK_TILE_POSITIONS + pairs - 1) / pairs : 0;
-    size_t ahead_bytes = ahead_lines * job->tap_rows * job->tap_columns * job->steps * 64;
-    CK_CONV(block) last = {.count = 0};
-    size_t pair = first, tile = 0;
+    size_t pair_steps = job->tap_rows * job->tap_columns * job->steps;
+    CK_CONV(block) block = {.count = 0}, last = {.count = 0};
     CK_CONV(configure)();
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t n = 0; n < halves * pairs; n++) {
-        const uint8_t *weights = job->weights + pair * job->pair_bytes + CK_TILE_HEADER;
-        CK_CONV(block) block = {.tiles = {CK_CONV(locate)(job, rows, tile)}, .count = tiles - tile < 2 ? 1 : 2, .pair = pair, .ahead_lines = ahead_lines};
-        if (filters_stay) block.ahead = block.tiles[0].x + 2 * CK_TILE_POSITIONS * job->position + (pair - first) * ahead_bytes;
-        else block.ahead = weights + job->pair_bytes + tile / 2 * ahead_bytes;
-        if (block.count == 2) {
-            block.tiles[1] = CK_CONV(locate)(job, rows, tile + 1);
-            CK_CONV(square)(job, &block, weights);
-        } else {
-            CK_CONV(flat)(job, &block, weights);
+    // What is small stays in a cache while the other passes by, each time with a part of the next positions or of the next pair.
+    if (pairs * job->pair_bytes <= resident) {
+        if (job->rows_go_on && pair_steps == job->steps) block.ahead_lines = (position_lines + pairs - 1) / pairs;
+        for (size_t tile = 0; tile < tiles; tile += 2) {
+            CK_CONV(place)(job, &block, rows, tile, tiles);
+            block.ahead = block.tiles[0].x + position_lines * job->position;
+            for (block.pair = first; block.pair < end; block.pair++, block.ahead += block.ahead_lines * pair_steps * 64) {
+                CK_CONV(advance)(job, sums, &last, &block);
+            }
         }
-        // While these tiles are multiplied: stores of theirs would wait, and with them everything behind.
-        CK_CONV(finish)(job, sums, &last);
-        CK_CONV(store)(sums);
-        last = block;
-        if (filters_stay && ++pair == end) {
-            pair = first;
-            tile += 2;
-        } else if (!filters_stay && (tile += 2) >= tiles) {
-            tile = 0;
-            pair++;
+    } else {
+        block.ahead_lines = (pair_lines + halves - 1) / halves;
+        for (block.pair = first; block.pair < end; block.pair++) {
+            block.ahead = job->weights + (block.pair + 1) * job->pair_bytes;
+            for (size_t tile = 0; tile < tiles; tile += 2, block.ahead += block.ahead_lines * pair_steps * 64) {
+                CK_CONV(place)(job, &block, rows, tile, tiles);
+                CK_CONV(advance)(job, sums, &last, &block);
+            }
         }
     }
     CK_CONV(finish)(job, sums, &last);
