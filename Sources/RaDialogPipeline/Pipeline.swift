@@ -26,7 +26,7 @@ public final class RaDialogPipeline: Sendable {
     public init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
         self.bundle = bundle
         pool = try KernelPool(threads: threads)
-        vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering) }
+        vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.panelArithmetic) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
         scheduler = ComputeScheduler(languageModel, pool: pool)
         let prompt = try vision?.reportPrompt(system: bundle.manifest.prompts.system, findings: "")

@@ -61,9 +61,9 @@ package final class KernelPool: Sendable {
         self.panelArithmetic = ck_has_panel_arithmetic(handle, wanted.native) ? wanted : best
     }
 
-    /// Lends working memory, aligned to 64, to one product at a time.
-    func withScratch(_ bytes: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
-        scratch.withLock { body($0.reserve(bytes)) }
+    /// Lends working memory, aligned to 64, to one product or trunk at a time.
+    func withScratch<Failure: Error>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) throws(Failure) -> Void) throws(Failure) {
+        try scratch.withLock { (scratch) throws(Failure) in try body(scratch.reserve(bytes)) }
     }
 
     deinit { ck_pool_free(handle) }

@@ -31,7 +31,10 @@ package struct Classifier: Sendable {
     private let secondRows: FloatTensor
     private let cells: Int
 
-    package init(_ source: any TensorSource, side: Int, _ manifest: BundleManifest.Classifier) throws {
+    /// - Parameter arithmetic: of the encoder's trunk; everything behind it is fp32.
+    package init(
+        _ source: any TensorSource, side: Int, _ manifest: BundleManifest.Classifier, arithmetic: KernelPool.PanelArithmetic = .fp32
+    ) throws {
         let grid = manifest.encoder.grid(side: side)
         guard manifest.pool > 0, grid % manifest.pool == 0 else {
             throw PipelineError.inconsistent("classifier.pool \(manifest.pool) does not divide the grid of \(grid)")
@@ -44,7 +47,7 @@ package struct Classifier: Sendable {
 
         self.manifest = manifest
         self.cells = cells
-        encoder = try ImageEncoder(source, prefix: "biovil_encoder.", manifest.encoder)
+        encoder = try ImageEncoder(source, prefix: "biovil_encoder.", manifest.encoder, arithmetic: arithmetic)
         first = try Linear(outputs: manifest.hidden, inputs: inputs, bias: bias) { output, row in
             for cell in 0..<cells {
                 for channel in 0..<channels {

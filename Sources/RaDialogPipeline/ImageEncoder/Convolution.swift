@@ -7,7 +7,25 @@ struct Convolution: Sendable {
     let kernel: Int
     let stride: Int
     let padding: Int
-    let weights: Linear
+    let weights: Weights
+
+    /// In the arithmetic that they were loaded for.
+    enum Weights: Sendable {
+        case linear(Linear)
+        case tiles(TileFilters)
+    }
+
+    /// For `apply` and `pixelwise`.
+    private var linear: Linear {
+        guard case .linear(let linear) = weights else { preconditionFailure("a convolution in tiles is computed with its block") }
+        return linear
+    }
+
+    /// For the functions of ck_tiles.h.
+    var tiles: TileFilters {
+        guard case .tiles(let tiles) = weights else { preconditionFailure("a convolution in fp32 has no tiles") }
+        return tiles
+    }
 
     /// The side of what comes out of a square image.
     func outputSide(_ side: Int) -> Int { ck_convolved(side, kernel, stride, padding) }
@@ -19,7 +37,7 @@ struct Convolution: Sendable {
     ) {
         let shape = ck_convolution(
             height: side, width: side, channels: channels, filters: filters, kernel: kernel, stride: stride, padding: padding)
-        weights.convolve(pool, into: y, from: x, shape: shape, residual: residual, activation: activation)
+        linear.convolve(pool, into: y, from: x, shape: shape, residual: residual, activation: activation)
     }
 
     /// What is folded into the weights.
@@ -33,11 +51,13 @@ struct Convolution: Sendable {
 
     /// Reads `name` [filters, channels, kernel, kernel] and folds `norm`: w' = w * g / sqrt(var + eps), b' = b - mean * g / sqrt(var + eps).
     ///
-    /// - Parameter summingChannels: the input's channels are equal (a grey image): one input channel with the sum of their weights. It
-    ///   comes with `padding` rows and columns of zeros around it, so that the kernels read along its rows.
+    /// - Parameters:
+    ///   - summingChannels: the input's channels are equal (a grey image): one input channel with the sum of their weights. It comes with
+    ///     `padding` rows and columns of zeros around it, so that the kernels read along its rows.
+    ///   - arithmetic: other than fp32, the convolution is one of `ck_tiles.h`, and the grey image comes without zeros.
     init(
         _ source: any TensorSource, _ name: String, channels: Int, filters: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
-        norm: Norm, summingChannels: Bool = false
+        norm: Norm, summingChannels: Bool = false, arithmetic: KernelPool.PanelArithmetic = .fp32
     ) throws {
         guard channels <= CK_MAXIMUM_CHANNELS, kernel <= CK_MAXIMUM_KERNEL else {
             throw PipelineError.inconsistent("convolution \"\(name)\" of \(channels) channels and side \(kernel) is larger than supported")
@@ -51,7 +71,7 @@ struct Convolution: Sendable {
         self.kernel = kernel
         self.stride = stride
         self.padding = summingChannels ? 0 : padding
-        weights = try Linear(outputs: filters, inputs: area * inputChannels, bias: bias) { filter, row in
+        func fill(_ filter: Int, _ row: UnsafeMutablePointer<Float>) {
             // [channels][kernel * kernel] -> [kernel * kernel][channels]
             let from = weight.pointer + filter * channels * area
             for position in 0..<area {
@@ -66,6 +86,16 @@ struct Convolution: Sendable {
                 }
             }
         }
+        weights =
+            arithmetic == .fp32
+            ? .linear(try Linear(outputs: filters, inputs: area * inputChannels, bias: bias, row: fill))
+            : .tiles(try TileFilters(arithmetic, filters: filters, kernel: kernel, channels: inputChannels, bias: bias, row: fill))
+    }
+
+    /// A 1x1 convolution over pixels in any arrangement.
+    func pixelwise(_ pool: KernelPool, _ x: Activations, activation: Linear.Activation = .none) -> Activations {
+        precondition(kernel == 1 && stride == 1, "only a 1x1 convolution is pixelwise")
+        return linear(pool, x, activation: activation)
     }
 
     private static func fold(_ source: any TensorSource, _ norm: Norm, filters: Int) throws -> (scale: [Double], bias: FloatTensor?) {

@@ -13,10 +13,14 @@ package struct ImageEncoder: Sendable {
     private let projector: Projector?
     private let patchChannels: Int
 
-    /// - Parameter prefix: before the state dict's keys; "" or "biovil_encoder.".
-    package init(_ source: any TensorSource, prefix: String = "", _ manifest: BundleManifest.ImageEncoder) throws {
+    /// - Parameters:
+    ///   - prefix: before the state dict's keys; "" or "biovil_encoder.".
+    ///   - arithmetic: of the trunk. Other than fp32, a pool that computes with this encoder must have it.
+    package init(
+        _ source: any TensorSource, prefix: String = "", _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.PanelArithmetic = .fp32
+    ) throws {
         let channels = manifest.patchChannels
-        trunk = try Trunk(source, prefix: prefix + "encoder.encoder.", manifest)
+        trunk = try Trunk(source, prefix: prefix + "encoder.encoder.", manifest, arithmetic: arithmetic)
         let weight = try source.floats(
             prefix + "encoder.backbone_to_vit.weight", shape: [channels, manifest.trunkChannels, 1, 1])
         toPatches = try Linear(outputs: channels, inputs: manifest.trunkChannels, bias: nil) { output, row in
@@ -41,20 +45,19 @@ package struct ImageEncoder: Sendable {
     package func patchFeatures(
         _ pool: KernelPool, plane: [Float], side: Int, prior: [Float]? = nil, check: () throws -> Void = {}
     ) throws -> Activations {
-        let features = try trunk(pool, plane: plane, side: side, check: check)  // [patches, trunkChannels]
-        let fused = Activations(rows: features.rows, columns: 2 * patchChannels)
-        toPatches.apply(pool, into: fused.pointer, stride: fused.columns, from: features.pointer, rows: features.rows)
-        guard let prior else {
+        let planes = prior.map { [plane, $0] } ?? [plane]
+        let features = try trunk(pool, planes: planes, side: side, check: check)  // [planes * patches, trunkChannels]
+        let fused = Activations(rows: features.rows / planes.count, columns: 2 * patchChannels)
+        toPatches.apply(pool, into: fused.pointer, stride: fused.columns, from: features.pointer, rows: fused.rows)
+        guard prior != nil else {
             for patch in 0..<fused.rows {
                 (fused.row(patch) + patchChannels).update(from: missingPrevious.pointer, count: patchChannels)
             }
             return fused
         }
         guard let pooler else { preconditionFailure("this bundle's encoder has no pooler for a prior image") }
-        let priorFeatures = try trunk(pool, plane: prior, side: side, check: check)
         let tokens = Activations(rows: 2 * fused.rows, columns: patchChannels)  // the image's patches, then the prior's
-        toPatches.apply(pool, into: tokens.pointer, from: features.pointer, rows: fused.rows)
-        toPatches.apply(pool, into: tokens.row(fused.rows), from: priorFeatures.pointer, rows: fused.rows)
+        toPatches.apply(pool, into: tokens.pointer, from: features.pointer, rows: tokens.rows)
         let pooled = try pooler(pool, tokens, grid: grid(side), check: check)  // [patches, patchChannels]
         for patch in 0..<fused.rows {
             (fused.row(patch) + patchChannels).update(from: pooled.row(patch), count: patchChannels)
@@ -86,13 +89,5 @@ struct Projector: Sendable {
     func callAsFunction(_ pool: KernelPool, _ features: Activations) -> Activations {
         let hidden = first.pixelwise(pool, features, activation: .relu)
         return second.pixelwise(pool, hidden)
-    }
-}
-
-extension Convolution {
-    /// A 1x1 convolution over pixels in any arrangement.
-    func pixelwise(_ pool: KernelPool, _ x: Activations, activation: Linear.Activation = .none) -> Activations {
-        precondition(kernel == 1 && stride == 1, "only a 1x1 convolution is pixelwise")
-        return weights(pool, x, activation: activation)
     }
 }

@@ -1,18 +1,20 @@
 internal import CKernels
 
 // ResNet-50's topology (torchvision layout: the stride on the 3x3) at any width and depth, without its final pooling.
-// Input: one grey plane [side, side]. Output: [grid * grid, trunkChannels], grid = ceil(side / 32).
+// Input: grey planes [side, side]. Output: [planes * grid * grid, trunkChannels], grid = ceil(side / 32).
+// Here in fp32, one plane after the other; Trunk+tiles.swift has all of them at once in AMX tiles.
 
 /// The convolutional trunk of BioViL-T. Source: He et al. 2015; torchvision's `resnet50`.
 struct Trunk: Sendable {
-    private let stem: Convolution
-    private let blocks: [Bottleneck]
+    let stem: Convolution
+    let blocks: [Bottleneck]
+    let arithmetic: KernelPool.PanelArithmetic
 
     /// Zeros around the image: half of the stem's 7x7.
-    private static let border = 3
+    static let border = 3
 
     /// 1x1 narrow, 3x3 (strided), 1x1 widen, plus the shortcut.
-    private struct Bottleneck: Sendable {
+    struct Bottleneck: Sendable {
         let narrow: Convolution
         let middle: Convolution
         let widen: Convolution
@@ -20,12 +22,17 @@ struct Trunk: Sendable {
         let shortcut: Convolution?
     }
 
-    /// - Parameter prefix: of the state dict's keys, "encoder.encoder.".
-    init(_ source: any TensorSource, prefix: String, _ manifest: BundleManifest.ImageEncoder) throws {
+    /// - Parameters:
+    ///   - prefix: of the state dict's keys, "encoder.encoder.".
+    ///   - arithmetic: what the weights are loaded for, once and for all.
+    init(
+        _ source: any TensorSource, prefix: String, _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.PanelArithmetic = .fp32
+    ) throws {
         let epsilon = manifest.batchNormEpsilon
+        self.arithmetic = arithmetic
         stem = try Convolution(
             source, prefix + "conv1.weight", channels: 3, filters: manifest.stemChannels, kernel: 7, stride: 2, padding: Self.border,
-            norm: .batchNorm(prefix + "bn1", epsilon: epsilon), summingChannels: true)
+            norm: .batchNorm(prefix + "bn1", epsilon: epsilon), summingChannels: true, arithmetic: arithmetic)
 
         var blocks: [Bottleneck] = []
         var channels = manifest.stemChannels
@@ -38,16 +45,19 @@ struct Trunk: Sendable {
                 let needsProjection = index == 0 && (stride != 1 || channels != outer)
                 blocks.append(Bottleneck(
                     narrow: try Convolution(
-                        source, name + "conv1.weight", channels: channels, filters: inner, norm: .batchNorm(name + "bn1", epsilon: epsilon)),
+                        source, name + "conv1.weight", channels: channels, filters: inner, norm: .batchNorm(name + "bn1", epsilon: epsilon),
+                        arithmetic: arithmetic),
                     middle: try Convolution(
                         source, name + "conv2.weight", channels: inner, filters: inner, kernel: 3, stride: stride, padding: 1,
-                        norm: .batchNorm(name + "bn2", epsilon: epsilon)),
+                        norm: .batchNorm(name + "bn2", epsilon: epsilon),
+                        arithmetic: arithmetic),
                     widen: try Convolution(
-                        source, name + "conv3.weight", channels: inner, filters: outer, norm: .batchNorm(name + "bn3", epsilon: epsilon)),
+                        source, name + "conv3.weight", channels: inner, filters: outer, norm: .batchNorm(name + "bn3", epsilon: epsilon),
+                        arithmetic: arithmetic),
                     shortcut: needsProjection
                         ? try Convolution(
                             source, name + "downsample.0.weight", channels: channels, filters: outer, stride: stride,
-                            norm: .batchNorm(name + "downsample.1", epsilon: epsilon))
+                            norm: .batchNorm(name + "downsample.1", epsilon: epsilon), arithmetic: arithmetic)
                         : nil))
                 channels = outer
             }
@@ -56,10 +66,22 @@ struct Trunk: Sendable {
     }
 
     /// - Parameters:
-    ///   - plane: `[side, side]`, row-major, 0...1.
+    ///   - planes: `[side, side]` each, row-major, 0...1. A plane's features do not depend on the others.
     ///   - check: asked before every block; throws to stop.
-    func callAsFunction(_ pool: KernelPool, plane: [Float], side: Int, check: () throws -> Void) throws -> Activations {
-        precondition(plane.count == side * side, "a plane has side x side pixels")
+    func callAsFunction(_ pool: KernelPool, planes: [[Float]], side: Int, check: () throws -> Void) throws -> Activations {
+        precondition(planes.allSatisfy { $0.count == side * side }, "a plane has side x side pixels")
+        if arithmetic != .fp32 { return try inTiles(pool, planes: planes, side: side, check: check) }
+        if planes.count == 1 { return try inFloats(pool, plane: planes[0], side: side, check: check) }
+        let features = try planes.map { try inFloats(pool, plane: $0, side: side, check: check) }
+        let rows = features.first?.rows ?? 0
+        let result = Activations(rows: planes.count * rows, columns: outputChannels)
+        for (index, one) in features.enumerated() { result.row(index * rows).update(from: one.pointer, count: rows * one.columns) }
+        return result
+    }
+
+    var outputChannels: Int { blocks.last?.widen.filters ?? stem.filters }
+
+    private func inFloats(_ pool: KernelPool, plane: [Float], side: Int, check: () throws -> Void) throws -> Activations {
         let size = workingSize(side)
         var x = Activations(rows: 1, columns: size.outer)  // what the block reads
         var y = Activations(rows: 1, columns: size.outer)  // what it writes
@@ -87,7 +109,7 @@ struct Trunk: Sendable {
             side = outputSide
         }
 
-        let output = Activations(rows: side * side, columns: blocks.last?.widen.filters ?? stem.filters)
+        let output = Activations(rows: side * side, columns: outputChannels)
         output.pointer.update(from: x.pointer, count: output.rows * output.columns)
         return output
     }

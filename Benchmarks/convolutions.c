@@ -1,0 +1,176 @@
+// The trunk of a ResNet-50 with random weights, in tiles: milliseconds an image and share of the tiles' peak in the same run, for one film and
+// for several at once. Each stem and block counts with the best of its repetitions, because machines are noisy. 
+// Usage: convolutions [threads [repetitions [arithmetic [cpu]]]]; `1 9 1 cpu` measures one thread by processor time, for a machine that does other things.
+// Build: Benchmarks/README.md.
+#include "ck_tiles.h"
+
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STAGES = 4, BLOCKS = 16, MOST = 8, REPETITIONS = 64 };
+
+static clockid_t clock_used = CLOCK_MONOTONIC;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(clock_used, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *room(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (p == NULL || bytes == 0) exit(2);
+    memset(p, 0, bytes);
+    return p;
+}
+
+enum { PEAK_STEPS = 200000 };
+
+/// Two by two tiles of registers; AMX's bf16 and fp16 run at the same rate.
+__attribute__((target("amx-tile,amx-bf16"))) static void spin_tiles(void *context, size_t tile, size_t worker) {
+    (void)context, (void)tile, (void)worker;
+    _Alignas(64) uint8_t configuration[64] = {1};
+    for (size_t t = 0; t < 8; t++) {
+        configuration[16 + 2 * t] = 64;
+        configuration[48 + t] = 16;
+    }
+    __asm__ volatile("" : : "r"(configuration) : "memory");
+    _tile_loadconfig(configuration);
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5); _tile_zero(6); _tile_zero(7);
+    for (size_t i = 0; i < PEAK_STEPS; i++) {
+        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+}
+
+/// Operations a second of all threads.
+static double tile_rate(ck_pool *pool) {
+    double begin = now();
+    ck_pool_run(pool, ck_pool_threads(pool), spin_tiles, NULL);
+    return (double)ck_pool_threads(pool) * PEAK_STEPS * 4 * 2 * 16 * 16 * 32 / (now() - begin);
+}
+
+typedef struct {
+    ck_tile_filters stem, shortcuts[BLOCKS];
+    ck_tile_bottleneck blocks[BLOCKS];
+    size_t stages[BLOCKS];
+} trunk;
+
+static ck_tile_filters filters_of(ck_panel_arithmetic a, size_t filters, size_t kernel, size_t channels) {
+    size_t count = kernel * kernel * channels;
+    void *packed = room(ck_tile_filters_bytes(filters, kernel, channels));
+    float *row = room(count * 4);
+    for (size_t f = 0; f < filters; f++) {
+        for (size_t i = 0; i < count; i++) row[i] = (float)(((i + f * 7919) * 2246822519u % 1999) * 1e-3 - 1) / (float)count;
+        ck_pack_tile_filter(a, packed, row, 0.1f, f, kernel, channels);
+    }
+    free(row);
+    return (ck_tile_filters){.data = packed, .filters = filters, .kernel = kernel, .channels = channels};
+}
+
+static void make(trunk *t, ck_panel_arithmetic a) {
+    static const size_t counts[STAGES] = {3, 4, 6, 3};
+    size_t channels = 64, index = 0;
+    t->stem = filters_of(a, 64, 7, 1);
+    for (size_t s = 0; s < STAGES; s++) {
+        for (size_t b = 0; b < counts[s]; b++, index++) {
+            size_t inner = (size_t)64 << s, outer = 4 * inner;
+            t->stages[index] = s;
+            t->blocks[index] = (ck_tile_bottleneck){
+                .narrow = filters_of(a, inner, 1, channels), .middle = filters_of(a, inner, 3, inner), .widen = filters_of(a, outer, 1, inner),
+                .stride = s > 0 && b == 0 ? 2 : 1,
+            };
+            if (b == 0) {
+                t->shortcuts[index] = filters_of(a, outer, 1, channels);
+                t->blocks[index].shortcut = &t->shortcuts[index];
+            }
+            channels = outer;
+        }
+    }
+}
+
+static double convolution_work(ck_tile_filters f, size_t pixels) {
+    return 2.0 * (double)pixels * (double)f.filters * (double)(f.kernel * f.kernel * f.channels);
+}
+
+static void note(double *best, double seconds, size_t n) {
+    if (seconds / (double)n < *best) *best = seconds / (double)n;
+}
+
+/// Lowers `best` of stem and blocks, seconds an image, and sets their operations: [1 + BLOCKS].
+static void run(ck_pool *pool, ck_panel_arithmetic a, const trunk *t, size_t n, const float *planes, size_t side, void *const buffers[2], void *scratch,
+                float *features, double *best, double *work) {
+    ck_tile_images x = {.data = buffers[0], .height = (side + 3) / 4, .width = (side + 3) / 4, .channels = 64}, y = {.data = buffers[1]};
+    double begin = now();
+    ck_stem_tiles(pool, a, n, x, planes, side, side, t->stem, scratch);
+    note(best, now() - begin, n);
+    work[0] = convolution_work(t->stem, (side + 1) / 2 * ((side + 1) / 2));
+    for (size_t b = 0; b < BLOCKS; b++) {
+        const ck_tile_bottleneck *block = &t->blocks[b];
+        y.height = y.width = (x.height - 1) / block->stride + 1;
+        y.channels = block->widen.filters;
+        begin = now();
+        ck_bottleneck_tiles(pool, a, n, y, x, *block, b + 1 == BLOCKS ? features : NULL, scratch);
+        note(best + 1 + b, now() - begin, n);
+        size_t pixels = y.height * y.width;
+        work[1 + b] = convolution_work(block->narrow, x.height * x.width) + convolution_work(block->middle, pixels)
+            + convolution_work(block->widen, pixels) + (block->shortcut == NULL ? 0 : convolution_work(*block->shortcut, pixels));
+        ck_tile_images swap = x;
+        x = y;
+        y.data = swap.data;
+    }
+}
+
+int main(int count, char **arguments) {
+    int threads = count > 1 ? atoi(arguments[1]) : 2, repetitions = count > 2 ? atoi(arguments[2]) : 9;
+    ck_pool *pool = ck_pool_create(threads, CK_AVX512);
+    if (pool == NULL) return 2;
+    ck_panel_arithmetic a = count > 3 && atoi(arguments[3]) > 0 ? atoi(arguments[3]) : (int)ck_best_panel_arithmetic(pool);
+    if (a == CK_PANEL_FP32 || !ck_has_panel_arithmetic(pool, a)) return puts("not on this machine"), 1;
+    if (count > 4 && strcmp(arguments[4], "cpu") == 0) clock_used = CLOCK_PROCESS_CPUTIME_ID;
+    static const size_t sides[] = {448, 488}, batches[] = {1, 2, MOST};
+    trunk t = {0};
+    make(&t, a);
+    float *planes = room(MOST * 488 * 488 * 4), *features = room(MOST * 16 * 16 * 2048 * 4);
+    for (size_t i = 0; i < MOST * 488 * 488; i++) planes[i] = (float)(i * 2654435761u % 2001) * 5e-4f;
+    ck_tile_images largest = {.height = 122, .width = 122, .channels = 256};
+    size_t bytes = ck_tile_images_bytes(MOST, largest), scratch_bytes = ck_stem_scratch_bytes(pool, 488, 488, 64);
+    void *buffers[2] = {room(bytes), room(bytes)};
+    size_t grid = 122;
+    for (size_t b = 0; b < BLOCKS; b++) {
+        ck_tile_images x = {.height = grid, .width = grid, .channels = t.blocks[b].narrow.channels};
+        size_t needed = ck_bottleneck_scratch_bytes(pool, MOST, x, t.blocks[b]);
+        if (needed > scratch_bytes) scratch_bytes = needed;
+        grid = (grid - 1) / t.blocks[b].stride + 1;
+    }
+    void *scratch = room(scratch_bytes);
+    printf("%s, %d threads, best of %d; milliseconds an image (share of the tiles' peak)\n", ck_panel_arithmetic_name(pool, a), threads, repetitions);
+    double best[2][3][1 + BLOCKS], work[2][1 + BLOCKS], peak = 0;
+    for (size_t i = 0; i < 2 * 3 * (1 + BLOCKS); i++) best[0][0][i] = 1e9;
+    for (int r = 0; r < repetitions; r++) {
+        double rate = tile_rate(pool);
+        if (rate > peak) peak = rate;
+        for (size_t s = 0; s < 2; s++) {
+            for (size_t b = 0; b < 3; b++) run(pool, a, &t, batches[b], planes, sides[s], buffers, scratch, features, best[s][b], work[s]);
+        }
+    }
+    printf("peak %.2f TFLOP/s\n", peak * 1e-12);
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t b = 0; b < 3; b++) {
+            double seconds[1 + STAGES] = {best[s][b][0]}, works[1 + STAGES] = {work[s][0]}, all = seconds[0], done = works[0];
+            for (size_t i = 0; i < BLOCKS; i++) {
+                seconds[1 + t.stages[i]] += best[s][b][1 + i];
+                works[1 + t.stages[i]] += work[s][1 + i];
+                all += best[s][b][1 + i];
+                done += work[s][1 + i];
+            }
+            printf("%zu x %zu, %zu at once: %6.2f (%2.0f %%)   stem %.2f, stages", sides[s], sides[s], batches[b], all * 1e3, done / all / peak * 100, seconds[0] * 1e3);
+            for (size_t i = 1; i < 1 + STAGES; i++) printf(" %.2f (%2.0f %%)", seconds[i] * 1e3, works[i] / seconds[i] / peak * 100);
+            printf("\n");
+        }
+    }
+    ck_pool_free(pool);
+}
