@@ -23,9 +23,14 @@ public final class RaDialogPipeline: Sendable {
     ///   - threads: that work on one radiograph; 0 for one on each processor that the process may run on.
     ///   - rendering: in place of the bundle's; nil for the bundle's.
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, or cannot work.
-    public init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
+    public convenience init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
+        try self.init(bundle: bundle, pool: KernelPool(threads: threads), rendering: rendering)
+    }
+
+    /// - Parameter pool: decides the arithmetic; one that is cut to fp32 computes exactly.
+    package init(bundle: ModelBundle, pool: KernelPool, rendering: RenderingMode? = nil) throws {
         self.bundle = bundle
-        pool = try KernelPool(threads: threads)
+        self.pool = pool
         vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.panelArithmetic) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
         scheduler = ComputeScheduler(languageModel, pool: pool)
@@ -41,8 +46,10 @@ public final class RaDialogPipeline: Sendable {
 
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
-        guard languageModel.isInPanels else { return pool.arithmeticName }
-        return "\(pool.arithmeticName), language model \(pool.panelArithmeticName) with \(languageModel.keyValueType.name) cache"
+        var parts = [pool.arithmeticName]
+        if let vision, vision.arithmetic != .fp32 { parts.append("image encoder \(pool.panelArithmeticName)") }
+        if languageModel.isInPanels { parts.append("language model \(pool.panelArithmeticName) with \(languageModel.keyValueType.name) cache") }
+        return parts.joined(separator: ", ")
     }
 
     /// Whether it reads radiographs. One that does not only talks.

@@ -130,7 +130,7 @@ struct ImportTests {
         #expect(try relativeError(logits.array, expected.floats("first_logits")) < 1e-3)
 
         // The prompt that the bundle makes, and 64 tokens of its own.
-        let draft = try RaDialogPipeline(bundle: bundle, threads: 2).draft(film, source: DraftSource())
+        let draft = try RaDialogPipeline(bundle: bundle, pool: KernelPool(threads: 2, panelArithmetic: .fp32)).draft(film, source: DraftSource())
         #expect(draft.promptFindings == report.findings)
         #expect(report.ids.count == 64 && draft.text.hasPrefix(report.text), "\(draft.text.prefix(200)) and \(report.text)")
     }
