@@ -25,7 +25,8 @@ public final class RaDialogPipeline: Sendable {
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, or cannot work.
     public init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
         self.bundle = bundle
-        pool = try KernelPool(threads: threads)
+        let pool = try KernelPool(threads: threads)
+        self.pool = pool
         vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.panelArithmetic) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
         try checkSizes()
