@@ -86,7 +86,7 @@ static layer layer_of(ck_panel_arithmetic a, size_t filters, size_t kernel, size
     memset(packed, 0, bytes);
     l.packed = (ck_tile_filters){.data = packed, .filters = filters, .kernel = kernel, .channels = channels};
     for (size_t f = 0; f < filters; f++) {
-        float *row = l.weights + f * count, size = f % 5 == 1 ? 1e-6f : f % 5 == 2 ? 3e5f : 1 / sqrtf((float)count);
+        float *row = l.weights + f * count, size = f % 5 == 1 ? 1e-6f : f % 5 == 2 ? 1e3f : 1 / sqrtf((float)count);
         for (size_t i = 0; i < count; i++) row[i] = number() * size;
         l.bias[f] = number();
         ck_pack_tile_filter(a, packed, row, l.bias[f], f, kernel, channels);
