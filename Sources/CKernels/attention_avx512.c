@@ -1,4 +1,4 @@
-// Attention with AVX-512: twelve rows by two registers of sixteen.
+// Attention with AVX-512: six rows by four registers of sixteen.
 #if defined(__x86_64__)
 #include "attention_kernels.h"
 #include "ck_blocks.h"
@@ -7,7 +7,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c"))), apply_to = function)
 #define CK_SET(name) ck_avx512_##name
-enum { CK_SET_ROWS = 12, CK_SET_VECTORS = 2 };
+enum { CK_SET_ROWS = 6, CK_SET_VECTORS = 4 };
 #include "attention_f16c.h"
 #include "attention_set.h"
 const ck_attention_kernels ck_avx512_attention_kernels = CK_SET_ATTENTION_TABLE;

@@ -38,14 +38,16 @@ CK_INLINE void CK_SET(product_columns)(float *c, size_t c_stride, const float *a
     for (; r < rows; r++) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, 1, vectors);
 }
 
-/// Columns outside, rows inside: what is read again and again is a quarter of the first-level cache.
+/// Columns outside, rows inside: what is read again and again stays in the first-level cache.
 static void CK_SET(product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix m, size_t length) {
-    size_t group = 0;
+    enum { half = CK_SET_VECTORS > 1 ? CK_SET_VECTORS / 2 : 1 };
+    size_t g = 0;
     const float *b = m.numbers;
-    for (; group + CK_SET_VECTORS <= m.groups; group += CK_SET_VECTORS) {
-        CK_SET(product_columns)(c + group * CK_LANES, c_stride, a, a_stride, rows, b + group * m.group, m, length, CK_SET_VECTORS);
+    for (; g + CK_SET_VECTORS <= m.groups; g += CK_SET_VECTORS) {
+        CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, CK_SET_VECTORS);
     }
-    for (; group < m.groups; group++) CK_SET(product_columns)(c + group * CK_LANES, c_stride, a, a_stride, rows, b + group * m.group, m, length, 1);
+    for (; g + half <= m.groups; g += half) CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, half);
+    for (; g < m.groups; g++) CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, 1);
 }
 
 // MARK: Streams
