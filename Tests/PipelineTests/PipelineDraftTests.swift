@@ -43,6 +43,15 @@ struct PipelineDraftTests {
         #expect(first.turns.map(\.question) == Self.questions)
     }
 
+    @Test func `in the processor's own arithmetic every score is within 0_005 of fp32's`() throws {
+        let bundle = try ModelBundle.open(try #require(Golden.anyBundle))
+        let (fast, exact) = (try pipeline(threads: 2), try RaDialogPipeline(bundle: bundle, pool: KernelPool(threads: 2, panelArithmetic: .fp32)))
+        #expect(!exact.arithmetic.contains("amx"))
+        let (found, wanted) = (try fast.draft(SyntheticFilm.chest, source: Self.source), try exact.draft(SyntheticFilm.chest, source: Self.source))
+        #expect(found.findings.count == wanted.findings.count && !found.findings.isEmpty)
+        for (a, b) in zip(found.findings, wanted.findings) { #expect(abs(a.score - b.score) <= 0.005, "\(a.label)") }
+    }
+
     @Test func `a draft says where it came from`() throws {
         let pipeline = try pipeline(threads: 2)
         let report = try pipeline.draft(SyntheticFilm.chest, source: Self.source)
