@@ -10,10 +10,10 @@
 enum {
     /// Rows that one tile holds: up to so many take the path that is bound by memory.
     CK_PANEL_ROWS = 16,
-    /// Rows of x that share dequantised weights; their tiles of one piece of columns are a sixteenth of the second-level cache.
+    /// Rows of x that share dequantised weights; their tiles of one piece of columns are a tenth of the second-level cache.
     CK_PANEL_PASS = 256,
-    /// Columns of such a piece: two panels of it as halves stay in the first-level cache beside 32 rows of x.
-    CK_PANEL_PIECE = 256,
+    /// Columns of such a piece: two panels of it as halves stay in the first-level cache, past which x streams.
+    CK_PANEL_PIECE = 384,
     /// Panels whose sums wait in the second-level cache while a piece of x is used for all of them.
     CK_PANEL_GROUP = 32,
     /// Panels that are read at the same time: a core reaches the memory's full rate with two to four streams.
@@ -43,9 +43,9 @@ typedef struct {
     const ck_block_kernels *blocks;
 } ck_panel_job;
 
-/// Scratch of one worker: two panels of a piece, and a group's sums.
+/// Scratch of one worker: two pairs of panels of a piece, one in use while the other is unpacked, and a group's sums.
 enum {
-    CK_PANEL_BUFFER = 2 * CK_PANEL_PIECE / 32 * CK_PANEL_TILE,
+    CK_PANEL_BUFFER = 4 * CK_PANEL_PIECE / 32 * CK_PANEL_TILE,
     CK_PANEL_SUMS = CK_PANEL_GROUP * (CK_PANEL_PASS / 16) * CK_PANEL_TILE,
 };
 
