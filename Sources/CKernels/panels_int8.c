@@ -11,7 +11,7 @@ const ck_panel_kernels *ck_int8_kernels_of(const ck_pool *pool) {
     __builtin_cpu_init();
     if (vnni && ck_pool_set(pool) == CK_AVX512 && __builtin_cpu_supports("avx512vnni")) return &ck_int8_avx512vnni_kernels;
     if (vnni && ck_pool_set(pool) >= CK_AVX2 && __builtin_cpu_supports("avxvnni")) return &ck_int8_avxvnni_kernels;
-    if (ck_pool_set(pool) >= CK_AVX2) return &ck_int8_avx2_kernels;
+    if (ck_pool_set(pool) >= CK_AVX2 && __builtin_cpu_supports("f16c")) return &ck_int8_avx2_kernels;
 #else
     (void)pool;
 #endif

@@ -26,50 +26,53 @@ CK_INLINE CK_INT8(whole) CK_INT8(broadcast)(const uint8_t *dword) {
     return value - (CK_INT8(whole)){0};
 }
 
-/// sums[row][0 ..< CK_PANEL_OUTPUTS] continue their chains over `blocks` blocks. `type` and `rows` are literals at each call.
-CK_INLINE void CK_INT8(multiply_rows)(const ck_block_type type, float *sums, const uint8_t *x, const size_t rows, const ck_int8_block *weights, size_t blocks) {
+/// sums[row][0 ..< CK_PANEL_OUTPUTS] continue their chains with one block. `type` and `rows` are literals at each call.
+CK_INLINE void CK_INT8(multiply_block)(const ck_block_type type, float *sums, const uint8_t *x, const size_t rows, const ck_int8_block *weights) {
     enum { vectors = CK_PANEL_OUTPUTS / CK_INT8_WIDTH };
-    CK_INT8(real) chains[CK_INT8_ROWS][vectors];
-    memcpy(chains, sums, rows * sizeof *chains);
-    for (size_t b = 0; b < blocks; b++, x += rows * CK_INT8_BLOCK_BYTES) {
-        CK_INT8(whole) totals[CK_INT8_ROWS][vectors] = {{{0}}};
-        CK_UNROLL
-        for (size_t i = 0; i < 8; i++) {
-            CK_INT8(whole) line[vectors];
-            memcpy(line, weights[b].lines[i], sizeof line);
-            CK_UNROLL
-            for (size_t r = 0; r < rows; r++) {
-                CK_INT8(whole) four = CK_INT8(broadcast)(x + r * 32 + i * 4);
-                CK_UNROLL
-                for (size_t v = 0; v < vectors; v++) {
-                    if (type == CK_BLOCK_Q8_0) totals[r][v] = CK_INT8(bytes)(totals[r][v], line[v], four);
-                    else totals[r][v] = CK_INT8(nibbles)(totals[r][v], line[v], four);
-                }
-            }
-        }
+    CK_INT8(whole) totals[CK_INT8_ROWS][vectors] = {{{0}}};
+    CK_UNROLL
+    for (size_t i = 0; i < 8; i++) {
+        CK_INT8(whole) line[vectors];
+        memcpy(line, weights->lines[i], sizeof line);
         CK_UNROLL
         for (size_t r = 0; r < rows; r++) {
-            CK_INT8(real) scale = (CK_INT8(real))CK_INT8(broadcast)(x + rows * 32 + r * 4);
-            CK_INT8(whole) sum = CK_INT8(broadcast)(x + rows * 36 + r * 4);
+            CK_INT8(whole) four = CK_INT8(broadcast)(x + r * 32 + i * 4);
             CK_UNROLL
             for (size_t v = 0; v < vectors; v++) {
-                CK_INT8(real) weight, minimum;
-                memcpy(&weight, weights[b].scales + v * CK_INT8_WIDTH, sizeof weight);
-                CK_INT8(whole) total = totals[r][v];
-                if (type == CK_BLOCK_Q8_0) total -= sum * CK_INT8_BIAS;
-                else total = CK_INT8(nibbles_total)(total);
-                if (type == CK_BLOCK_Q4_0) total -= sum * 8;
-                chains[r][v] = __builtin_elementwise_fma(__builtin_convertvector(total, CK_INT8(real)), scale * weight, chains[r][v]);
-                if (type != CK_BLOCK_Q4_K) continue;
-                memcpy(&minimum, weights[b].minima + v * CK_INT8_WIDTH, sizeof minimum);
-                chains[r][v] = __builtin_elementwise_fma(__builtin_convertvector(sum, CK_INT8(real)) * scale, -minimum, chains[r][v]);
+                if (type == CK_BLOCK_Q8_0) totals[r][v] = CK_INT8(bytes)(totals[r][v], line[v], four);
+                else totals[r][v] = CK_INT8(nibbles)(totals[r][v], line[v], four);
             }
         }
     }
-    memcpy(sums, chains, rows * sizeof *chains);
+    CK_UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        const uint8_t *words = x + rows * 32 + r * 4;
+        CK_INT8(real) scale = (CK_INT8(real))CK_INT8(broadcast)(words);
+        CK_INT8(whole) eightfold = CK_INT8(broadcast)(words + rows * 4);
+        CK_INT8(real) scaled = (CK_INT8(real))CK_INT8(broadcast)(words + rows * 8);
+        CK_UNROLL
+        for (size_t v = 0; v < vectors; v++) {
+            float *at = sums + r * CK_PANEL_OUTPUTS + v * CK_INT8_WIDTH;
+            CK_INT8(real) weight, minimum, chain;
+            memcpy(&weight, weights->scales + v * CK_INT8_WIDTH, sizeof weight);
+            memcpy(&chain, at, sizeof chain);
+            CK_INT8(whole) total = type == CK_BLOCK_Q8_0 ? totals[r][v] - eightfold * (CK_INT8_BIAS / 8) : CK_INT8(nibbles_total)(totals[r][v]);
+            if (type == CK_BLOCK_Q4_0) total -= eightfold;
+            chain = __builtin_elementwise_fma(__builtin_convertvector(total, CK_INT8(real)), scale * weight, chain);
+            if (type == CK_BLOCK_Q4_K) {
+                memcpy(&minimum, weights->minima + v * CK_INT8_WIDTH, sizeof minimum);
+                chain = __builtin_elementwise_fma(scaled, -minimum, chain);
+            }
+            memcpy(at, &chain, sizeof chain);
+        }
+    }
 }
 
-/// The same for every row of the job, from block `first` on.
+CK_INLINE void CK_INT8(multiply_rows)(const ck_block_type type, float *sums, const uint8_t *x, const size_t rows, const ck_int8_block *weights, size_t blocks) {
+    for (size_t b = 0; b < blocks; b++, x += rows * CK_INT8_BLOCK_BYTES) CK_INT8(multiply_block)(type, sums, x, rows, weights + b);
+}
+
+/// The same for every row of the job and blocks first ..< first + blocks.
 CK_INLINE void CK_INT8(multiply)(const ck_block_type type, const ck_panel_job *job, float *sums, const ck_int8_block *weights, size_t first, size_t blocks) {
     for (size_t row = 0; row < job->m; row += CK_INT8_ROWS, sums += CK_INT8_ROWS * CK_PANEL_OUTPUTS) {
         const uint8_t *x = ck_int8_x_at(job, row, first);
@@ -111,19 +114,22 @@ static void CK_INT8(finish)(const ck_panel_job *job, const float *sums, size_t p
 /// Each stream goes through panels that follow each other, so that what is prefetched behind a panel is the next one.
 CK_INLINE void CK_INT8(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end) {
     _Alignas(64) float sums[CK_PANEL_STREAMS][CK_PANEL_ROWS * CK_PANEL_OUTPUTS];
-    _Alignas(64) ck_int8_block weights[2];
     const size_t unit_bytes = ck_panel_unit_bytes(type);
     size_t length = (end - first + CK_PANEL_STREAMS - 1) / CK_PANEL_STREAMS, blocks = job->weights.columns / 32;
     for (size_t p = first; p < first + length; p++) {
         memset(sums, 0, sizeof sums);
         for (size_t unit = 0; unit < job->units; unit++) {
-            size_t left = blocks - unit * 2, count = left < 2 ? left : 2;
             for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) {
                 const uint8_t *panel = (const uint8_t *)job->weights.data + (p + s * length) * job->panel_bytes + CK_PANEL_HEADER;
                 CK_UNROLL
                 for (size_t line = 0; line < unit_bytes; line += 64) __builtin_prefetch(panel + unit * unit_bytes + CK_INT8_PREFETCH + line);
-                CK_INT8(unpack)(type, weights, panel, unit, count);
-                CK_INT8(multiply)(type, job, sums[s], weights, unit * 2, count);
+                for (size_t b = 2 * unit; b < 2 * unit + 2 && b < blocks; b++) {
+                    _Alignas(64) ck_int8_block weights;
+                    CK_INT8(unpack)(type, &weights, panel, b);
+                    // In registers from end to end.
+                    if (job->m == 1) CK_INT8(multiply_block)(type, sums[s], job->tiles + b * CK_INT8_BLOCK_BYTES, 1, &weights);
+                    else CK_INT8(multiply)(type, job, sums[s], &weights, b, 1);
+                }
             }
         }
         for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) CK_INT8(finish)(job, sums[s], p + s * length);
@@ -140,7 +146,7 @@ CK_INLINE void CK_INT8(many_of)(const ck_block_type type, const ck_panel_job *jo
         memset(sums, 0, job->m * CK_PANEL_OUTPUTS * sizeof *sums);
         for (size_t unit = 0; unit < job->units; unit += piece) {
             size_t left = blocks - unit * 2, count = left < 2 * piece ? left : 2 * piece;
-            for (size_t b = 0; b < count; b += 2) CK_INT8(unpack)(type, weights + b, panel, unit + b / 2, count - b < 2 ? 1 : 2);
+            for (size_t b = 0; b < count; b++) CK_INT8(unpack)(type, weights + b, panel, unit * 2 + b);
             CK_INT8(multiply)(type, job, sums, weights, unit * 2, count);
         }
         CK_INT8(finish)(job, sums, p);

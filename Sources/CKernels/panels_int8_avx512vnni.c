@@ -20,6 +20,8 @@ CK_INLINE CK_INT8(whole) CK_INT8(nibbles)(CK_INT8(whole) sum, CK_INT8(whole) wei
 
 CK_INLINE CK_INT8(whole) CK_INT8(nibbles_total)(CK_INT8(whole) sum) { return sum; }
 
+CK_INLINE void CK_INT8(widen)(float *target, const uint8_t *halves) { _mm512_storeu_ps(target, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves))); }
+
 #include "panels_int8.h"
 const ck_panel_kernels ck_int8_avx512vnni_kernels = CK_INT8_TABLE;
 #pragma clang attribute pop

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
-#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("f16c,avx2,fma,avxvnni"))), apply_to = function)
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
 #define CK_INT8(name) ck_int8_avxvnni_##name
@@ -19,6 +19,11 @@ CK_INLINE CK_INT8(whole) CK_INT8(bytes)(CK_INT8(whole) sum, CK_INT8(whole) weigh
 CK_INLINE CK_INT8(whole) CK_INT8(nibbles)(CK_INT8(whole) sum, CK_INT8(whole) weights, CK_INT8(whole) x) { return CK_INT8(bytes)(sum, weights, x); }
 
 CK_INLINE CK_INT8(whole) CK_INT8(nibbles_total)(CK_INT8(whole) sum) { return sum; }
+
+CK_INLINE void CK_INT8(widen)(float *target, const uint8_t *halves) {
+    _mm256_storeu_ps(target, _mm256_cvtph_ps(_mm_loadu_si128((const void *)halves)));
+    _mm256_storeu_ps(target + 8, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(halves + 16))));
+}
 
 #include "panels_int8.h"
 const ck_panel_kernels ck_int8_avxvnni_kernels = CK_INT8_TABLE;

@@ -14,8 +14,8 @@ CK_INLINE uint32_t CK_INT8(largest)(const float *x, size_t columns) {
     return (uint32_t)__builtin_reduce_max(largest);
 }
 
-/// A block times 2^-exponent of its row: q = round(127 x / m), halfway cases to even, where m is its largest magnitude; its scale is m / 127.
-CK_INLINE void CK_INT8(convert_block)(uint8_t *bytes, uint8_t *scale, uint8_t *sum, CK_INT8(floats) x) {
+/// A block times 2^-exponent of its row to its bytes and, `stride` apart, its words: q = round(127 x / m), halfway cases to even, where m is its largest magnitude; its scale is m / 127.
+CK_INLINE void CK_INT8(convert_block)(uint8_t *bytes, uint8_t *words, size_t stride, CK_INT8(floats) x) {
     uint32_t bits = (uint32_t)__builtin_reduce_max((CK_INT8(words))x & INT32_MAX);
     float magnitude;
     memcpy(&magnitude, &bits, sizeof magnitude);
@@ -27,18 +27,21 @@ CK_INLINE void CK_INT8(convert_block)(uint8_t *bytes, uint8_t *scale, uint8_t *s
     CK_INT8(words) q = (CK_INT8(words))rounded - 0x4B400000;
     CK_INT8(quants) narrow = __builtin_convertvector(q, CK_INT8(quants));
     narrow = __builtin_shufflevector(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15, 16, 20, 17, 21, 18, 22, 19, 23, 24, 28, 25, 29, 26, 30, 27, 31);
-    int32_t total = __builtin_reduce_add(q);
+    int32_t sum = __builtin_reduce_add(q), eightfold = 8 * sum;
+    float scaled = (float)sum * unit;
     memcpy(bytes, &narrow, sizeof narrow);
-    memcpy(scale, &unit, sizeof unit);
-    memcpy(sum, &total, sizeof total);
+    memcpy(words, &unit, sizeof unit);
+    memcpy(words + stride, &eightfold, sizeof eightfold);
+    memcpy(words + 2 * stride, &scaled, sizeof scaled);
 }
 
 /// A row with an infinity or NaN gets scales of NaN, and so do all its outputs.
-CK_INLINE void CK_INT8(convert_not_finite)(uint8_t *block, size_t rows, size_t r) {
+CK_INLINE void CK_INT8(convert_not_finite)(uint8_t *bytes, uint8_t *words, size_t stride) {
     const float nan = NAN;
-    memset(block + r * 32, 0, 32);
-    memcpy(block + rows * 32 + r * 4, &nan, sizeof nan);
-    memset(block + rows * 36 + r * 4, 0, 4);
+    memset(bytes, 0, 32);
+    memcpy(words, &nan, sizeof nan);
+    memset(words + stride, 0, sizeof(int32_t));
+    memcpy(words + 2 * stride, &nan, sizeof nan);
 }
 
 static void CK_INT8(convert)(const ck_panel_job *job, size_t row) {
@@ -55,9 +58,10 @@ static void CK_INT8(convert)(const ck_panel_job *job, size_t row) {
     float power;
     memcpy(&power, &power_bits, sizeof power);
     for (size_t k = 0; k < columns; k += 32, block += rows * CK_INT8_BLOCK_BYTES) {
+        uint8_t *words = block + rows * 32 + r * 4;
         CK_INT8(floats) values;
         memcpy(&values, x + k, sizeof values);
-        if (finite) CK_INT8(convert_block)(block + r * 32, block + rows * 32 + r * 4, block + rows * 36 + r * 4, values * power);
-        else CK_INT8(convert_not_finite)(block, rows, r);
+        if (finite) CK_INT8(convert_block)(block + r * 32, words, rows * 4, values * power);
+        else CK_INT8(convert_not_finite)(block + r * 32, words, rows * 4);
     }
 }

@@ -9,8 +9,8 @@
 enum {
     /// Rows of x that share each load of weights.
     CK_INT8_ROWS = 4,
-    /// A block of one row of x: 32 bytes, a float, a whole number.
-    CK_INT8_BLOCK_BYTES = 40,
+    /// A block of one row of x: 32 bytes and three words.
+    CK_INT8_BLOCK_BYTES = 44,
     /// Bytes ahead of what is read: some 100 nanoseconds.
     CK_INT8_PREFETCH = 1024,
 };
@@ -28,7 +28,7 @@ typedef struct {
 } ck_int8_block;
 
 /// x of a job, in job->tiles: rows in groups of CK_INT8_ROWS, the last of what is left. A group is its blocks of 32 columns; a block is 32 bytes of
-/// each row, in the order of a panel's lines, then the scale of each row, then the sum of each row's bytes.
+/// each row, in the order of a panel's lines, then for each row its scale, then eight times the sum of its bytes, then that sum times the scale.
 static inline size_t ck_int8_group_rows(const ck_panel_job *job, size_t row) {
     size_t left = job->m - row / CK_INT8_ROWS * CK_INT8_ROWS;
     return left < CK_INT8_ROWS ? left : CK_INT8_ROWS;

@@ -1,4 +1,5 @@
 // Products of panels with whole numbers for the baseline processor: the specification.
+#include "ck_widen.h"
 #include "panels_int8_kernels.h"
 #include <math.h>
 #include <string.h>
@@ -19,6 +20,8 @@ CK_INLINE CK_INT8(whole) CK_INT8(bytes)(CK_INT8(whole) sum, CK_INT8(whole) weigh
 CK_INLINE CK_INT8(whole) CK_INT8(nibbles)(CK_INT8(whole) sum, CK_INT8(whole) weights, CK_INT8(whole) x) { return CK_INT8(bytes)(sum, weights, x); }
 
 CK_INLINE CK_INT8(whole) CK_INT8(nibbles_total)(CK_INT8(whole) sum) { return sum; }
+
+CK_INLINE void CK_INT8(widen)(float *target, const uint8_t *halves) { ck_widen_f16(target, halves, CK_PANEL_OUTPUTS); }
 
 #include "panels_int8.h"
 const ck_panel_kernels ck_int8_scalar_kernels = CK_INT8_TABLE;

@@ -2,21 +2,14 @@
 
 typedef uint8_t CK_INT8(line) __attribute__((vector_size(4 * CK_PANEL_OUTPUTS)));
 typedef uint8_t CK_INT8(pairs) __attribute__((vector_size(2 * CK_PANEL_OUTPUTS)));
-typedef uint16_t CK_INT8(halves) __attribute__((vector_size(CK_PANEL_OUTPUTS * sizeof(uint16_t))));
-
-/// Sixteen halves, all finite: the exponent is moved by a product, which also takes care of subnormals.
-CK_INLINE CK_INT8(outputs) CK_INT8(widen)(const uint8_t *source) {
-    CK_INT8(halves) halves;
-    memcpy(&halves, source, sizeof halves);
-    CK_INT8(levels) bits = __builtin_convertvector(halves, CK_INT8(levels));
-    CK_INT8(outputs) magnitude = (CK_INT8(outputs))((bits & 0x7FFF) << 13) * 0x1p112f;
-    return (CK_INT8(outputs))((CK_INT8(levels))magnitude | (bits & 0x8000) << 16);
-}
-
-CK_INLINE CK_INT8(outputs) CK_INT8(widen_bytes)(const uint8_t *source) {
+/// Sixteen halves times sixteen bytes.
+CK_INLINE void CK_INT8(unpack_products)(float *target, const uint8_t *halves, const uint8_t *source) {
     uint8_t bytes __attribute__((vector_size(CK_PANEL_OUTPUTS)));
+    CK_INT8(outputs) values;
     memcpy(&bytes, source, sizeof bytes);
-    return __builtin_convertvector(bytes, CK_INT8(outputs));
+    CK_INT8(widen)((float *)&values, halves);
+    values *= __builtin_convertvector(bytes, CK_INT8(outputs));
+    memcpy(target, &values, sizeof values);
 }
 
 CK_INLINE void CK_INT8(unpack_nibbles)(ck_int8_block *block, const uint8_t *nibbles) {
@@ -47,22 +40,17 @@ CK_INLINE void CK_INT8(unpack_bytes)(ck_int8_block *block, const uint8_t *rows) 
     }
 }
 
-/// The first `count` (1 or 2) blocks of unit `unit`. `panel`: behind its header. `type` is a literal at each call.
-CK_INLINE void CK_INT8(unpack)(const ck_block_type type, ck_int8_block *blocks, const uint8_t *panel, size_t unit, size_t count) {
-    const uint8_t *at = panel + unit * ck_panel_unit_bytes(type), *super = panel + unit / 4 * CK_PANEL_SUPER_BYTES;
-    for (size_t t = 0; t < count; t++, blocks++) {
-        if (type == CK_BLOCK_Q4_K) {
-            const uint8_t *bytes = super + 64 + (unit % 4 * 2 + t) * 16;
-            CK_INT8(outputs) scales = CK_INT8(widen)(super) * CK_INT8(widen_bytes)(bytes);
-            CK_INT8(outputs) minima = CK_INT8(widen)(super + 32) * CK_INT8(widen_bytes)(bytes + 128);
-            memcpy(blocks->scales, &scales, sizeof scales);
-            memcpy(blocks->minima, &minima, sizeof minima);
-            CK_INT8(unpack_nibbles)(blocks, super + 320 + unit % 4 * 512 + t * 256);
-        } else {
-            CK_INT8(outputs) scales = CK_INT8(widen)(at + t * 32);
-            memcpy(blocks->scales, &scales, sizeof scales);
-            if (type == CK_BLOCK_Q4_0) CK_INT8(unpack_nibbles)(blocks, at + 64 + t * 256);
-            else CK_INT8(unpack_bytes)(blocks, at + 64 + t * 512);
-        }
+/// Block `b` of a panel. `panel`: behind its header. `type` is a literal at each call.
+CK_INLINE void CK_INT8(unpack)(const ck_block_type type, ck_int8_block *block, const uint8_t *panel, size_t b) {
+    if (type == CK_BLOCK_Q4_K) {
+        const uint8_t *super = panel + b / 8 * CK_PANEL_SUPER_BYTES, *bytes = super + 64 + b % 8 * 16;
+        CK_INT8(unpack_products)(block->scales, super, bytes);
+        CK_INT8(unpack_products)(block->minima, super + 32, bytes + 128);
+        CK_INT8(unpack_nibbles)(block, super + 320 + b % 8 * 256);
+        return;
     }
+    const uint8_t *unit = panel + b / 2 * ck_panel_unit_bytes(type);
+    CK_INT8(widen)(block->scales, unit + b % 2 * 32);
+    if (type == CK_BLOCK_Q4_0) CK_INT8(unpack_nibbles)(block, unit + 64 + b % 2 * 256);
+    else CK_INT8(unpack_bytes)(block, unit + 64 + b % 2 * 512);
 }
