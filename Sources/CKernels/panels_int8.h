@@ -114,22 +114,21 @@ static void CK_INT8(finish)(const ck_panel_job *job, const float *sums, size_t p
 /// Each stream goes through panels that follow each other, so that what is prefetched behind a panel is the next one.
 CK_INLINE void CK_INT8(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end) {
     _Alignas(64) float sums[CK_PANEL_STREAMS][CK_PANEL_ROWS * CK_PANEL_OUTPUTS];
-    const size_t unit_bytes = ck_panel_unit_bytes(type);
+    const size_t block_bytes = ck_panel_unit_bytes(type) / 2;
     size_t length = (end - first + CK_PANEL_STREAMS - 1) / CK_PANEL_STREAMS, blocks = job->weights.columns / 32;
     for (size_t p = first; p < first + length; p++) {
         memset(sums, 0, sizeof sums);
-        for (size_t unit = 0; unit < job->units; unit++) {
+        for (size_t b = 0; b < blocks; b++) {
             for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) {
                 const uint8_t *panel = (const uint8_t *)job->weights.data + (p + s * length) * job->panel_bytes + CK_PANEL_HEADER;
+                const uint8_t *ahead = panel + b * block_bytes + CK_INT8_PREFETCH;
                 CK_UNROLL
-                for (size_t line = 0; line < unit_bytes; line += 64) __builtin_prefetch(panel + unit * unit_bytes + CK_INT8_PREFETCH + line);
-                for (size_t b = 2 * unit; b < 2 * unit + 2 && b < blocks; b++) {
-                    _Alignas(64) ck_int8_block weights;
-                    CK_INT8(unpack)(type, &weights, panel, b);
-                    // In registers from end to end.
-                    if (job->m == 1) CK_INT8(multiply_block)(type, sums[s], job->tiles + b * CK_INT8_BLOCK_BYTES, 1, &weights);
-                    else CK_INT8(multiply)(type, job, sums[s], &weights, b, 1);
-                }
+                for (size_t line = 0; line < block_bytes; line += 64) __builtin_prefetch(ahead + line);
+                _Alignas(64) ck_int8_block weights;
+                CK_INT8(unpack)(type, &weights, panel, b);
+                // One row: weights stay in registers.
+                if (job->m == 1) CK_INT8(multiply_block)(type, sums[s], job->tiles + b * CK_INT8_BLOCK_BYTES, 1, &weights);
+                else CK_INT8(multiply)(type, job, sums[s], &weights, b, 1);
             }
         }
         for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) CK_INT8(finish)(job, sums[s], p + s * length);

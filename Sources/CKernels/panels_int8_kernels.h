@@ -11,8 +11,8 @@ enum {
     CK_INT8_ROWS = 4,
     /// A block of one row of x: 32 bytes and three words.
     CK_INT8_BLOCK_BYTES = 44,
-    /// Bytes ahead of what is read: some 100 nanoseconds.
-    CK_INT8_PREFETCH = 1024,
+    /// Bytes ahead of what is read: some 100 nanoseconds of four streams.
+    CK_INT8_PREFETCH = 2048,
 };
 
 // ck_panels_scratch_bytes has two bytes for each number of x.
