@@ -66,9 +66,13 @@ static void check(ck_block_type type, size_t n, size_t k, float weight_scale) {
         product(others[i], CK_PANEL_FP32, y, x, m, w, none);
         expect(memcmp(y, z, m * n * 4) == 0, "f32 bits of another set", where);
     }
-    for (int a = 0; a < 3; a++) {
+    for (int a = 0; a <= CK_PANEL_INT8; a++) {
         if (!ck_has_panel_arithmetic(one, a)) continue;
         product(two, a, y, x, m, w, none);
+        for (size_t i = 0; i < 2 && a == CK_PANEL_INT8; i++) {
+            product(others[i], a, z, x, m, w, none);
+            expect(memcmp(y, z, m * n * 4) == 0, "int8 bits of another set", where);
+        }
         if (a == CK_PANEL_FP32) expect(memcmp(y, z, m * n * 4) == 0, "f32 bits of ck_linear_blocks", where);
         double worst = 0, squares = 0, reference = 0;
         for (size_t r = 0; r < m; r++) {
@@ -76,9 +80,16 @@ static void check(ck_block_type type, size_t n, size_t k, float weight_scale) {
             for (size_t i = 0; i < k; i++) xmost = fmax(xmost, fabs((double)x[r * k + i]));
             for (size_t o = 0; o < n; o++) {
                 double sum = 0, size = 0;
+                double blockmost = 0;
                 for (size_t i = 0; i < k; i++) {
                     double p = (double)x[r * k + i] * (double)exact[o * k + i];
                     sum += p;
+                    if (a == CK_PANEL_INT8) {
+                        // x is rounded by parts of the largest of its block.
+                        for (size_t l = i; i % 32 == 0 && l < i + 32; l++) blockmost = fmax(l == i ? 0 : blockmost, fabs((double)x[r * k + l]));
+                        size += blockmost * (type == CK_BLOCK_Q4_K ? 3 * most : fabs((double)exact[o * k + i]));
+                        continue;
+                    }
                     // Of Q4_K the parts are larger than the weight: a bound of them from its largest.
                     size += type == CK_BLOCK_Q4_K ? fabs((double)x[r * k + i]) * 3 * most : fabs(p);
                 }

@@ -1,6 +1,6 @@
 // Products with panels: passes of rows, tasks of panels, and the f32 arithmetic. K is never split.
 #include "kernels.h"
-#include "panels_kernels.h"
+#include "panels_int8_kernels.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ static const size_t ck_inline_numbers = 32 * 1000;
 // MARK: Which arithmetic
 
 bool ck_has_panel_arithmetic(const ck_pool *pool, ck_panel_arithmetic arithmetic) {
-    if (arithmetic == CK_PANEL_FP32) return true;
+    if (arithmetic == CK_PANEL_FP32 || arithmetic == CK_PANEL_INT8) return true;
 #if defined(__x86_64__)
     return ck_pool_set(pool) == CK_AVX512 && ck_processor_has_panels(arithmetic);
 #else
@@ -31,6 +31,7 @@ const char *ck_panel_arithmetic_name(const ck_pool *pool, ck_panel_arithmetic ar
     switch (arithmetic) {
     case CK_PANEL_FP16: return "fp16-amx";
     case CK_PANEL_BF16: return "bf16-amx";
+    case CK_PANEL_INT8: return "int8";
     case CK_PANEL_FP32: break;
     }
     return ck_arithmetic_name(pool);
@@ -40,6 +41,7 @@ double ck_panel_unit(ck_panel_arithmetic arithmetic) {
     switch (arithmetic) {
     case CK_PANEL_FP16: return 0x1p-11;
     case CK_PANEL_BF16: return 0x1p-8;
+    case CK_PANEL_INT8: return 1.0 / 254 + 0x1p-22;
     case CK_PANEL_FP32: break;
     }
     return 0;
@@ -161,7 +163,8 @@ size_t ck_panels_scratch_bytes(const ck_pool *pool, size_t m, size_t columns) {
     return CK_PANEL_PASS * sizeof(float) + tile_bytes(m, columns) + ck_pool_threads(pool) * workspace_bytes(m);
 }
 
-static const ck_panel_kernels *_Nullable panel_kernels_of(const ck_pool *pool, ck_panel_arithmetic arithmetic) {
+static const ck_panel_kernels *_Nullable panel_kernels_of(const ck_pool *pool, ck_panel_arithmetic arithmetic, ck_block_type type) {
+    if (arithmetic == CK_PANEL_INT8) return ck_has_int8_form(type) ? ck_int8_kernels_of(pool) : NULL;
     // Asks for the tile registers, too, where nobody has yet.
     if (!ck_has_panel_arithmetic(pool, arithmetic)) return NULL;
 #if defined(__x86_64__)
@@ -183,7 +186,7 @@ void ck_linear_panels(ck_pool *pool, ck_panel_arithmetic arithmetic, float *y, s
             .tiles = (uint8_t *)scratch + CK_PANEL_PASS * sizeof(float), .workspace_bytes = workspace_bytes(m),
             .blocks = ck_pool_block_kernels(pool),
         },
-        .kernels = panel_kernels_of(pool, arithmetic),
+        .kernels = panel_kernels_of(pool, arithmetic, weights.type),
     };
     ck_panel_job *job = &tasks.job;
     job->workspace = job->tiles + tile_bytes(m, weights.columns);

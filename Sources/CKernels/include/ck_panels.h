@@ -22,6 +22,9 @@ typedef enum {
     CK_PANEL_BF16 = 1,
     /// AMX: x and weights rounded to halves, eight times closer than bfloat16, products and sums in f32.
     CK_PANEL_FP16 = 2,
+    /// x rounded to signed bytes with a scale for 32 columns, exact whole-number sums of those, f32 sums of the blocks. The same bits on every
+    /// instruction set. F16 and BF16 weights have no such form: they are multiplied in FP32.
+    CK_PANEL_INT8 = 3,
 } ck_panel_arithmetic;
 
 /// The most exact of the fast ones that processor, kernel and pool have: FP16, else BF16, else FP32. A pool that was cut below
@@ -29,7 +32,7 @@ typedef enum {
 ck_panel_arithmetic ck_best_panel_arithmetic(const ck_pool *pool);
 bool ck_has_panel_arithmetic(const ck_pool *pool, ck_panel_arithmetic arithmetic);
 
-/// For provenance, a string of the process: "fp32-fma+avx512", "bf16-amx", "fp16-amx".
+/// For provenance, a string of the process: "fp32-fma+avx512", "bf16-amx", "fp16-amx", "int8".
 const char *ck_panel_arithmetic_name(const ck_pool *pool, ck_panel_arithmetic arithmetic);
 
 /// Largest relative error u of rounding one factor. |y - exact| <= (3u + (columns + 8) * 2^-24) * sum |x| * |w|, plus columns * 2^-26 * max |x| *
