@@ -24,14 +24,14 @@ public final class RaDialogPipeline: Sendable {
     ///   - rendering: in place of the bundle's; nil for the bundle's.
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, or cannot work.
     public convenience init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
-        try self.init(bundle: bundle, pool: KernelPool(threads: threads), rendering: rendering)
+        try self.init(bundle: bundle, pool: KernelPool(fastest: threads), rendering: rendering)
     }
 
     /// - Parameter pool: decides the arithmetic; one that is cut to fp32 computes exactly.
     package init(bundle: ModelBundle, pool: KernelPool, rendering: RenderingMode? = nil) throws {
         self.bundle = bundle
         self.pool = pool
-        vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.panelArithmetic) }
+        vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.imageArithmetic) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
         scheduler = ComputeScheduler(languageModel, pool: pool)
         let prompt = try vision?.reportPrompt(system: bundle.manifest.prompts.system, findings: "")

@@ -19,6 +19,7 @@ package final class KernelPool: Sendable {
         case fp32 = 0
         case bf16 = 1
         case fp16 = 2
+        case int8 = 3
 
         var native: ck_panel_arithmetic { ck_panel_arithmetic(rawValue) }
     }
@@ -60,6 +61,15 @@ package final class KernelPool: Sendable {
         let wanted = panelArithmetic ?? best
         self.panelArithmetic = ck_has_panel_arithmetic(handle, wanted.native) ? wanted : best
     }
+
+    /// The fastest there is for products with panels: tiles, else whole numbers, which every instruction set has.
+    package convenience init(fastest threads: Int, instructionSet: InstructionSet? = nil) throws(PipelineError) {
+        let hasTiles = try KernelPool(threads: 1, instructionSet: instructionSet).panelArithmetic != .fp32
+        try self.init(threads: threads, instructionSet: instructionSet, panelArithmetic: hasTiles ? nil : .int8)
+    }
+
+    /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone.
+    package var imageArithmetic: PanelArithmetic { panelArithmetic == .int8 ? .fp32 : panelArithmetic }
 
     /// Lends working memory, aligned to 64, to one product or trunk at a time.
     func withScratch<Failure: Error>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) throws(Failure) -> Void) throws(Failure) {

@@ -15,6 +15,18 @@ struct BenchCommand: ParsableCommand {
             --peers runs this command and the programs of Benchmarks/peers in turn and prints ratios; see Benchmarks/peers/README.md.
             """)
 
+    enum InstructionSet: String, CaseIterable, ExpressibleByArgument {
+        case scalar, avx2, avx512
+
+        var set: KernelPool.InstructionSet {
+            switch self {
+            case .scalar: .scalar
+            case .avx2: .avx2
+            case .avx512: .avx512
+            }
+        }
+    }
+
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case language, study, batch, dialogue
     }
@@ -27,6 +39,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Studies that are drafted at the same time.") var together = 16
     @Option(help: "How often each figure is taken.") var repetitions = 5
     @Option(help: "Threads; 0 for all cores.") var threads = 0
+    @Option(name: .customLong("instruction-set"), help: "No more than this: scalar, avx2 or avx512. Default: the best.") var instructionSet: InstructionSet?
     @Option(
         help: ArgumentHelp(
             "Compare with the peers: the folder that Benchmarks/peers/install.sh made. In the root of a checkout.", valueName: "DIR"), completion: .directory)
@@ -44,7 +57,7 @@ struct BenchCommand: ParsableCommand {
         if let peers, let gguf { return try BenchPeers(folder: peers, gguf: gguf).run(directory, repetitions: repetitions, threads: threads, json: json) }
         let started = ContinuousClock.now
         let bundle = try Bundles.open(directory)
-        let pipeline = try Bundles.load(bundle, threads: threads)
+        let pipeline = try Bundles.load(bundle, threads: threads, instructionSet: instructionSet?.set)
         let ready = (ContinuousClock.now - started) / .seconds(1)
         var report = BenchReport(
             version: Build.version, file: directory, threads: pipeline.threads, arithmetic: pipeline.arithmetic)

@@ -33,9 +33,10 @@ enum Bundles {
         }
     }
 
-    static func load(_ bundle: ModelBundle, threads: Int) throws -> RaDialogPipeline {
+    /// - Parameter instructionSet: nil for the best.
+    static func load(_ bundle: ModelBundle, threads: Int, instructionSet: KernelPool.InstructionSet? = nil) throws -> RaDialogPipeline {
         do {
-            return try RaDialogPipeline(bundle: bundle, threads: threads)
+            return try RaDialogPipeline(bundle: bundle, pool: KernelPool(fastest: threads, instructionSet: instructionSet))
         } catch {
             throw Failure("\(error)", Status.configuration)
         }

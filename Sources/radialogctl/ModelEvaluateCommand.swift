@@ -24,7 +24,36 @@ extension ModelCommands {
             completion: .file())
         var logits: String?
         @Option(help: "Threads; 0 for all cores. No figure depends on it.") var threads = 0
+        @Option(help: "Of a bundle's panels: fp32, bf16, fp16 or int8. Default: the most exact of the processor's tiles, else fp32.")
+        var arithmetic: Arithmetic?
+        @Option(name: .customLong("kv-cache"), help: "How keys and values are stored: f32, f16 or q8. Default: f16 for panels, else f32.")
+        var cache: Cache?
         @Flag(help: "The perplexity as JSON.") var json = false
+
+        enum Arithmetic: String, CaseIterable, ExpressibleByArgument {
+            case fp32, bf16, fp16, int8
+
+            var value: KernelPool.PanelArithmetic {
+                switch self {
+                case .fp32: .fp32
+                case .bf16: .bf16
+                case .fp16: .fp16
+                case .int8: .int8
+                }
+            }
+        }
+
+        enum Cache: String, CaseIterable, ExpressibleByArgument {
+            case f32, f16, q8
+
+            var value: KeyValueType {
+                switch self {
+                case .f32: .f32
+                case .f16: .f16
+                case .q8: .q8
+                }
+            }
+        }
 
         func validate() throws {
             guard (text == nil) != (prompts == nil) else { throw ValidationError("give either --text or --prompts") }
@@ -49,11 +78,14 @@ extension ModelCommands {
             var isFolder: ObjCBool = false
             let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
             do {
-                let pool = try KernelPool(threads: count)
-                if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-                    return try LanguageModelEvaluation(gguf: path, pool: pool)
+                let pool = try KernelPool(threads: count, panelArithmetic: arithmetic?.value)
+                guard arithmetic == nil || pool.panelArithmetic == arithmetic?.value else {
+                    throw Failure("this processor does not have \(arithmetic?.rawValue ?? "")", Status.data)
                 }
-                return try LanguageModelEvaluation(bundle: Bundles.open(path), pool: pool)
+                if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+                    return try LanguageModelEvaluation(gguf: path, pool: pool, cache: cache?.value)
+                }
+                return try LanguageModelEvaluation(bundle: Bundles.open(path), pool: pool, cache: cache?.value)
             } catch let failure as Failure {
                 throw failure
             } catch {

@@ -55,7 +55,7 @@ struct PanelBatchTests {
         let (pool, tokens) = (try KernelPool(threads: 2), Self.tokens(150, 3))
         let exact = try model.read(pool, model.embed(tokens), cache: KeyValueCache(model.manifest, type: .f32)).array
         let largest = exact.reduce(0) { max($0, abs($1)) }
-        for (type, bound) in [(KeyValueType.f16, Float(0.003)), (.q8, 0.03)] {
+        for (type, bound) in [(KeyValueType.f16, Float(0.02)), (.q8, 0.1)] {
             let found = try model.read(pool, model.embed(tokens), cache: KeyValueCache(model.manifest, type: type)).array
             let error = zip(found, exact).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest
             #expect(error > 0 && error < bound, "\(type): \(error)")
