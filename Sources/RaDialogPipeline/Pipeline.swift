@@ -34,7 +34,13 @@ public final class RaDialogPipeline: Sendable {
 
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
-        languageModel.isInPanels ? "\(pool.arithmeticName), language model \(pool.panelArithmeticName)" : pool.arithmeticName
+        var parts = [pool.arithmeticName]
+        if let trunks = vision?.arithmetic {
+            if trunks.encoder != .fp32 { parts.append("image encoder \(pool.name(of: trunks.encoder))") }
+            if trunks.classifier != .fp32 { parts.append("classifier \(pool.name(of: trunks.classifier))") }
+        }
+        if languageModel.isInPanels { parts.append("language model \(pool.panelArithmeticName)") }
+        return parts.joined(separator: ", ")
     }
 
     /// Whether it reads radiographs. One that does not only talks.
