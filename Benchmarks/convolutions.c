@@ -1,5 +1,5 @@
-// The trunk of a ResNet-50 with random weights, in tiles: milliseconds an image and share of the tiles' peak in the same run, for one film and
-// for several at once. Each stem and block counts with the best of its repetitions, because machines are noisy. 
+// The trunk of a ResNet-50 with random weights, in tiles: milliseconds an image of the best repetition and its share of the tiles' peak in the same
+// run, for one film and for several at once. In brackets the sum of each part's best repetition, for machines that are noisy, and its stages.
 // Usage: convolutions [threads [repetitions [arithmetic [cpu]]]]; `1 9 1 cpu` measures one thread by processor time, for a machine that does other things.
 // Build: Benchmarks/README.md.
 #include "ck_tiles.h"
@@ -100,11 +100,11 @@ static void note(double *best, double seconds, size_t n) {
     if (seconds / (double)n < *best) *best = seconds / (double)n;
 }
 
-/// Lowers `best` of stem and blocks, seconds an image, and sets their operations: [1 + BLOCKS].
+/// Lowers `best` of stem, blocks and all of them, seconds an image: [1 + BLOCKS + 1]. Sets the operations of stem and blocks.
 static void run(ck_pool *pool, ck_panel_arithmetic a, const trunk *t, size_t n, const float *planes, size_t side, void *const buffers[2], void *scratch,
                 float *features, double *best, double *work) {
     ck_tile_images x = {.data = buffers[0], .height = (side + 3) / 4, .width = (side + 3) / 4, .channels = 64}, y = {.data = buffers[1]};
-    double begin = now();
+    double begin = now(), whole = begin;
     ck_stem_tiles(pool, a, n, x, planes, side, side, t->stem, scratch);
     note(best, now() - begin, n);
     work[0] = convolution_work(t->stem, (side + 1) / 2 * ((side + 1) / 2));
@@ -122,6 +122,7 @@ static void run(ck_pool *pool, ck_panel_arithmetic a, const trunk *t, size_t n, 
         x = y;
         y.data = swap.data;
     }
+    note(best + 1 + BLOCKS, now() - whole, n);
 }
 
 int main(int count, char **arguments) {
@@ -148,8 +149,8 @@ int main(int count, char **arguments) {
     }
     void *scratch = room(scratch_bytes);
     printf("%s, %d threads, best of %d; milliseconds an image (share of the tiles' peak)\n", ck_panel_arithmetic_name(pool, a), threads, repetitions);
-    double best[2][3][1 + BLOCKS], work[2][1 + BLOCKS], peak = 0;
-    for (size_t i = 0; i < 2 * 3 * (1 + BLOCKS); i++) best[0][0][i] = 1e9;
+    double best[2][3][1 + BLOCKS + 1], work[2][1 + BLOCKS], peak = 0;
+    for (size_t i = 0; i < 2 * 3 * (2 + BLOCKS); i++) best[0][0][i] = 1e9;
     for (int r = 0; r < repetitions; r++) {
         double rate = tile_rate(pool);
         if (rate > peak) peak = rate;
@@ -167,9 +168,11 @@ int main(int count, char **arguments) {
                 all += best[s][b][1 + i];
                 done += work[s][1 + i];
             }
-            printf("%zu x %zu, %zu at once: %6.2f (%2.0f %%)   stem %.2f, stages", sides[s], sides[s], batches[b], all * 1e3, done / all / peak * 100, seconds[0] * 1e3);
+            double whole = best[s][b][1 + BLOCKS];
+            printf("%zu x %zu, %zu at once: %6.2f (%2.0f %%)   [%.2f (%2.0f %%): stem %.2f, stages", sides[s], sides[s], batches[b], whole * 1e3,
+                   done / whole / peak * 100, all * 1e3, done / all / peak * 100, seconds[0] * 1e3);
             for (size_t i = 1; i < 1 + STAGES; i++) printf(" %.2f (%2.0f %%)", seconds[i] * 1e3, works[i] / seconds[i] / peak * 100);
-            printf("\n");
+            printf("]\n");
         }
     }
     ck_pool_free(pool);

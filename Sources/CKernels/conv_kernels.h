@@ -1,4 +1,5 @@
-// One convolution in tiles, as its parts see it: conv_pack.c packs, conv_split.c and conv_block.c share out, conv_amx.h computes.
+// One convolution in tiles, as its parts see it: conv_pack.c packs, conv_split.c, conv_bottleneck.c and
+// conv_stem.c share out, conv_amx.h computes.
 //
 // A tile of x is sixteen positions of the output that lie at one distance from each other in memory, and 32 channels of one tap of the kernel: it
 // is read where it lies, nothing is unrolled. A run is positions that go on so: with stride 1 several rows (the border column between two

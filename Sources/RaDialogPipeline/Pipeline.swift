@@ -47,7 +47,10 @@ public final class RaDialogPipeline: Sendable {
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
         var parts = [pool.arithmeticName]
-        if let vision, vision.arithmetic != .fp32 { parts.append("image encoder \(pool.panelArithmeticName)") }
+        if let trunks = vision?.arithmetic {
+            if trunks.encoder != .fp32 { parts.append("image encoder \(pool.name(of: trunks.encoder))") }
+            if trunks.classifier != .fp32 { parts.append("classifier \(pool.name(of: trunks.classifier))") }
+        }
         if languageModel.isInPanels { parts.append("language model \(pool.panelArithmeticName) with \(languageModel.keyValueType.name) cache") }
         return parts.joined(separator: ", ")
     }

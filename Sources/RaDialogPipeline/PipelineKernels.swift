@@ -82,7 +82,8 @@ package final class KernelPool: Sendable {
     /// For provenance: "fp32-fma+avx512".
     package var arithmeticName: String { String(cString: ck_arithmetic_name(handle)) }
     /// The same of products with panels: "fp16-amx".
-    package var panelArithmeticName: String { String(cString: ck_panel_arithmetic_name(handle, panelArithmetic.native)) }
+    package var panelArithmeticName: String { name(of: panelArithmetic) }
+    package func name(of arithmetic: PanelArithmetic) -> String { String(cString: ck_panel_arithmetic_name(handle, arithmetic.native)) }
 }
 
 /// `[rows, columns]` floats of working memory, row-major, uninitialised at first. For an image, a row is a pixel and the columns are

@@ -9,6 +9,8 @@ final class VisionModel: Sendable {
     private let encoder: ImageEncoder
     let classifier: Classifier
     private let alignment: Alignment
+    /// Of the two trunks.
+    let arithmetic: (encoder: KernelPool.PanelArithmetic, classifier: KernelPool.PanelArithmetic)
 
     /// What one radiograph says.
     struct Reading {
@@ -23,11 +25,12 @@ final class VisionModel: Sendable {
         self.manifest = manifest
         self.arithmetic = arithmetic
         self.rendering = rendering ?? manifest.preprocessing.rendering
-        encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder, arithmetic: arithmetic)
         // bfloat16 would move a score by up to 0.02, halves by 0.004: docs/speed.md.
+        self.arithmetic = (encoder: arithmetic, classifier: arithmetic == .bf16 ? .fp32 : arithmetic)
+        encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder, arithmetic: self.arithmetic.encoder)
         classifier = try Classifier(
             bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier,
-            arithmetic: arithmetic == .bf16 ? .fp32 : arithmetic)
+            arithmetic: self.arithmetic.classifier)
         alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
     }
 

@@ -13,7 +13,7 @@
 // and ReLU: its bits follow from its image and the weights alone, not from the images computed beside it, the number of threads or any blocking.
 //
 // An infinity or NaN in an image never turns into finite numbers: ReLU keeps minus infinity (ck_convolve makes it 0), so every output that
-// sees one is infinite or NaN itself.
+// sees one is infinite or NaN itself. In halves what is beyond 65504 becomes infinity, and shows in the same way.
 
 /// Channels of an image, and filters, are padded with zeros to a multiple of this.
 enum { CK_TILE_CHANNELS = 32 };
