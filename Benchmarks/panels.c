@@ -5,95 +5,12 @@
 //
 // On a machine that computes other things, too, "1 5 1 2 cpu" tells more: one thread, by the time the processor gave it.
 // Medians; a line says GB/s of packed weights, its share of the bandwidth, TFLOP/s, its share of the peak.
-#include "ck_panels.h"
+#include "silicon.h"
 
-#include <immintrin.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BUFFER = 768 << 20, REPETITIONS = 64 };
-
-static clockid_t clock_used = CLOCK_MONOTONIC;
-static double clock_share = 1;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return ((double)t.tv_sec + 1e-9 * (double)t.tv_nsec) * clock_share;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count) {
-    qsort(values, count, sizeof *values, ascending);
-    return values[count / 2];
-}
-
-typedef struct {
-    const uint8_t *buffer;
-    size_t bytes, workers;
-    volatile uint64_t sink[256];
-} reading;
-
-/// Reads its share in four streams, prefetching 1 KiB ahead.
-__attribute__((target("avx2"))) static void read_share(void *context, size_t tile, size_t worker) {
-    reading *r = context;
-    size_t per = r->bytes / r->workers / 4 / 128 * 128;
-    const uint8_t *from = r->buffer + tile * 4 * per;
-    __m256i sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < per; i += 128) {
-        for (size_t s = 0; s < 4; s++) {
-            const uint8_t *p = from + s * per + i;
-            _mm_prefetch((const char *)p + 1024, _MM_HINT_T0);
-            _mm_prefetch((const char *)p + 1088, _MM_HINT_T0);
-            for (size_t v = 0; v < 4; v++) sum = _mm256_add_epi64(sum, _mm256_load_si256((const void *)(p + 32 * v)));
-        }
-    }
-    r->sink[worker] += (uint64_t)_mm256_extract_epi64(sum, 0);
-}
-
-/// Gigabytes a second of `threads` threads.
-static double read_rate(ck_pool *pool, const uint8_t *buffer) {
-    static reading r;
-    r.buffer = buffer;
-    r.bytes = BUFFER;
-    r.workers = ck_pool_threads(pool);
-    double begin = now();
-    ck_pool_run(pool, r.workers, read_share, &r);
-    return BUFFER / (now() - begin) * 1e-9;
-}
-
-enum { PEAK_STEPS = 400000 };
-
-/// Two by two tiles of registers; AMX's bf16 and fp16 run at the same rate.
-__attribute__((target("amx-tile,amx-bf16"))) static void spin_tiles(void *context, size_t tile, size_t worker) {
-    (void)context, (void)tile, (void)worker;
-    _Alignas(64) uint8_t configuration[64] = {1};
-    for (size_t t = 0; t < 8; t++) {
-        configuration[16 + 2 * t] = 64;
-        configuration[48 + t] = 16;
-    }
-    __asm__ volatile("" : : "r"(configuration) : "memory");
-    _tile_loadconfig(configuration);
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5); _tile_zero(6); _tile_zero(7);
-    for (size_t i = 0; i < PEAK_STEPS; i++) {
-        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_release();
-}
-
-static double tile_rate(ck_pool *pool) {
-    if (!ck_has_panel_arithmetic(pool, CK_PANEL_BF16)) return 0;
-    double begin = now();
-    ck_pool_run(pool, ck_pool_threads(pool), spin_tiles, NULL);
-    return (double)ck_pool_threads(pool) * PEAK_STEPS * 4 * 2 * 16 * 16 * 32 / (now() - begin) * 1e-12;
-}
 
 int main(int count, char **arguments) {
     int threads = count > 1 ? atoi(arguments[1]) : 2, repetitions = count > 2 ? atoi(arguments[2]) : 5;
@@ -108,20 +25,20 @@ int main(int count, char **arguments) {
     if (repetitions < 1 || repetitions > REPETITIONS) repetitions = 5;
 
     uint8_t *buffer = aligned_alloc(4096, BUFFER);
-    size_t most = 256 * (size_t)11008;
+    size_t most = 256 * (size_t)32000;
     float *x = aligned_alloc(64, most * 4), *y = aligned_alloc(64, most * 4);
     void *scratch = aligned_alloc(64, ck_panels_scratch_bytes(pool, 256, 11008));
     if (buffer == NULL || x == NULL || y == NULL || scratch == NULL) return 2;
     memset(buffer, 1, BUFFER);
     for (size_t i = 0; i < most; i++) x[i] = (float)(i * 2654435761u % 2001) * 1e-3f - 1;
 
-    static const struct { size_t rows, columns; } shapes[] = {{4096, 4096}, {11008, 4096}, {4096, 11008}};
+    static const struct { size_t rows, columns; } shapes[] = {{4096, 4096}, {11008, 4096}, {4096, 11008}, {32000, 4096}};
     static const ck_block_type types[] = {CK_BLOCK_Q4_0, CK_BLOCK_Q8_0, CK_BLOCK_Q4_K};
     static const char *names[] = {"Q4_0", "Q8_0", "Q4_K"};
     static const size_t batches[] = {1, 4, 16, 64, 256};
     printf("%s, %d threads, medians of %d\n", ck_panel_arithmetic_name(pool, arithmetic), threads, repetitions);
     for (size_t t = 0; t < 3; t++) {
-        for (size_t s = 0; s < 3; s++) {
+        for (size_t s = 0; s < 4; s++) {
             size_t n = shapes[s].rows, k = shapes[s].columns, bytes = ck_panels_bytes(types[t], n, k), copies = BUFFER / bytes;
             // One matrix of random numbers, packed, then copies of it.
             size_t row_bytes = ck_block_row_bytes(types[t], k);
@@ -139,7 +56,7 @@ int main(int count, char **arguments) {
                 size_t m = batches[b];
                 double seconds[REPETITIONS], reads[REPETITIONS], peaks[REPETITIONS];
                 for (int r = 0; r < repetitions; r++) {
-                    reads[r] = read_rate(pool, buffer);
+                    reads[r] = read_rate(pool, buffer, BUFFER);
                     peaks[r] = tile_rate(pool);
                     size_t products = m > 16 ? 3 : copies < 24 ? copies : 24;
                     double begin = now();

@@ -107,6 +107,18 @@ static void check(ck_block_type type, size_t n, size_t k, float weight_scale) {
             product(c % 2 ? one : two, a, z, x + first * k, counts[c], w, none);
             expect(memcmp(z, y + first * n, counts[c] * n * 4) == 0, "bits of fewer rows", where);
         }
+        // Several products with one x: five, which is more than one job of the pool takes.
+        float *many = room(5 * 33 * n * 4);
+        ck_panel_product products[5];
+        for (size_t p = 0; p < 5; p++) products[p] = (ck_panel_product){.weights = w, .y = many + p * 33 * n, .y_stride = n};
+        static const size_t rows[] = {1, 16, 33};
+        for (size_t c = 0; c < 3; c++) {
+            void *scratch = room(ck_panels_scratch_bytes(two, rows[c], k));
+            ck_linear_panels_each(two, a, products, 5, x, rows[c], scratch);
+            for (size_t p = 0; p < 5; p++) expect(memcmp(products[p].y, y, rows[c] * n * 4) == 0, "bits of several products", where);
+            free(scratch);
+        }
+        free(many);
         // Epilogue, in place.
         float *bias = room(n * 4);
         for (size_t o = 0; o < n; o++) bias[o] = number();
@@ -148,6 +160,7 @@ int main(void) {
         check(types[t], 37, big ? 512 : 608, 0.02f);
         check(types[t], 300, big ? 768 : 576, 1e-5f);
         check(types[t], 64, big ? 1280 : 1120, 100);
+        check(types[t], 1200, big ? 256 : 96, 1);
         expect(ck_panels_bytes(types[t], 16, 33) == 0 && ck_panels_bytes(types[t], SIZE_MAX, 256) == 0, "sizes", "limits");
         expect(ck_panels_bytes(types[t], 16, SIZE_MAX / 256 * 256) == 0 && ck_panels_bytes(types[t], 0, 256) == 0, "sizes", "limits");
     }

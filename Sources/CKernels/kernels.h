@@ -46,6 +46,8 @@ extern const ck_kernels ck_avx2_kernels;
 extern const ck_kernels ck_avx512_kernels;
 #endif
 
+/// `set`: one that the processor has.
+const ck_kernels *ck_kernels_of(ck_instruction_set set);
 const ck_kernels *ck_pool_kernels(const ck_pool *pool);
 ck_instruction_set ck_pool_set(const ck_pool *pool);
 

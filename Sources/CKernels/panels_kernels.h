@@ -20,6 +20,8 @@ enum {
     CK_PANEL_STREAMS = 4,
     /// Panels of a task of the path for few rows.
     CK_PANEL_TASK = 16,
+    /// Products with the same x that share a job of the pool: one layer's queries, keys and values.
+    CK_PANEL_PRODUCTS = 4,
     /// Rows up to which f32 goes through four panels at once.
     CK_PANEL_NARROW = 3,
 };
@@ -58,6 +60,9 @@ typedef struct {
     /// The same for up to CK_PANEL_PASS rows and CK_PANEL_GROUP panels.
     void (*many)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace);
 } ck_panel_kernels;
+
+/// Outputs of panels first ..< end in f32: up to four panels for up to CK_PANEL_NARROW rows, two for more.
+void ck_multiply_panels_fp32(const ck_panel_job *job, size_t first, size_t end);
 
 #if defined(__x86_64__)
 extern const ck_panel_kernels ck_bf16_panel_kernels;

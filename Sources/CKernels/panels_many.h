@@ -21,17 +21,15 @@ CK_INLINE void CK_AMX(unpack_quarters)(const ck_block_type type, CK_AMX(unpackin
 }
 
 /// Two tiles of x by two of weights over `count` tiles of columns: each tile that is loaded is used twice. x and the sums are loaded past the
-/// first-level cache, which keeps the weights. A sixteenth of the next piece of x at `next`, as the pairs of a group are, comes to the
-/// second-level cache.
-CK_INLINE void CK_AMX(square)(const ck_block_type type, float *sums, const uint8_t *x, const uint8_t *next, const uint8_t *weights, size_t count,
+/// first-level cache, which keeps the weights. `lines` for each step of the next piece of x at `next` come to the second-level cache.
+CK_INLINE void CK_AMX(square)(const ck_block_type type, float *sums, const uint8_t *x, const uint8_t *next, size_t lines, const uint8_t *weights, size_t count,
                               CK_AMX(unpacking) *unpacking, size_t quarters) {
     _tile_stream_loadd(0, sums, 64);
     _tile_stream_loadd(1, sums + 256, 64);
     _tile_stream_loadd(2, sums + 512, 64);
     _tile_stream_loadd(3, sums + 768, 64);
     for (size_t kt = 0; kt < count; kt++) {
-        _mm_prefetch((const char *)next + kt * 128, _MM_HINT_T1);
-        _mm_prefetch((const char *)next + kt * 128 + 64, _MM_HINT_T1);
+        for (size_t line = 0; line < lines; line++) _mm_prefetch((const char *)next + (kt * lines + line) * 64, _MM_HINT_T1);
         _tile_stream_loadd(4, x + kt * 2 * CK_PANEL_TILE, 64);
         _tile_loadd(6, weights + kt * CK_PANEL_TILE, 64);
         CK_AMX_DOT(0, 4, 6);
@@ -88,6 +86,8 @@ CK_INLINE void CK_AMX(many_of)(const ck_block_type type, const ck_panel_job *job
     CK_AMX(unpack_quarters)(type, &next, next.quarters);
     // A pair of panels has eight quarters for each step of a square.
     const size_t quarters = (8 + squares - 1) / squares;
+    // Two tiles of x are 32 lines; each pair of panels fetches its share of those of the next piece.
+    const size_t lines = (32 + pairs - 1) / pairs;
     for (size_t unit = 0; unit < job->units; unit += CK_PANEL_PIECE / CK_PANEL_STEP) {
         for (size_t pair = 0; pair < pairs; pair++) {
             const CK_AMX(unpacking) own = next;
@@ -99,8 +99,8 @@ CK_INLINE void CK_AMX(many_of)(const ck_block_type type, const ck_panel_job *job
             float *pair_at = sums + pair * pair_sums;
             for (size_t t = 0; t < row_tiles; t += 2) {
                 const uint8_t *x = job->tiles + ck_panel_tile_at(job, t, 2 * unit);
-                const uint8_t *ahead = x + 2 * own.tiles * CK_PANEL_TILE + pair * own.tiles * 128;
-                if (t + 1 < row_tiles) CK_AMX(square)(type, pair_at + t * 512, x, ahead, own.buffer, own.tiles, &next, quarters);
+                const uint8_t *ahead = x + 2 * own.tiles * CK_PANEL_TILE + pair * own.tiles * lines * 64;
+                if (t + 1 < row_tiles) CK_AMX(square)(type, pair_at + t * 512, x, ahead, lines, own.buffer, own.tiles, &next, quarters);
                 else CK_AMX(flat)(type, pair_at + t * 512, x, own.buffer, own.tiles, &next, quarters);
             }
             // A short piece has fewer steps than the next one needs.

@@ -4,8 +4,6 @@ internal import ReportModel
 final class VisionModel: Sendable {
     let manifest: BundleManifest.Vision
     let rendering: RenderingMode
-    /// Of the image encoder's trunk.
-    let arithmetic: KernelPool.PanelArithmetic
     private let encoder: ImageEncoder
     let classifier: Classifier
     private let alignment: Alignment
@@ -23,7 +21,6 @@ final class VisionModel: Sendable {
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`.
     init(_ bundle: ModelBundle, _ manifest: BundleManifest.Vision, rendering: RenderingMode?, arithmetic: KernelPool.PanelArithmetic) throws {
         self.manifest = manifest
-        self.arithmetic = arithmetic
         self.rendering = rendering ?? manifest.preprocessing.rendering
         // bfloat16 would move a score by up to 0.02, halves by 0.004: docs/speed.md.
         self.arithmetic = (encoder: arithmetic, classifier: arithmetic == .bf16 ? .fp32 : arithmetic)

@@ -73,6 +73,20 @@ size_t ck_panels_scratch_bytes(const ck_pool *pool, size_t m, size_t columns);
 void ck_linear_panels(ck_pool *pool, ck_panel_arithmetic arithmetic, float *y, size_t y_stride, const float *x, size_t m,
                       ck_panel_matrix weights, ck_epilogue epilogue, void *scratch);
 
+/// One of several products with the same x.
+typedef struct {
+    ck_panel_matrix weights;
+    /// [m, weights.rows], y_stride apart.
+    float *y;
+    size_t y_stride;
+    ck_epilogue epilogue;
+} ck_panel_product;
+
+/// What `count` calls of ck_linear_panels compute, to the bit, for weights of the same number of columns: queries, keys and values, or gate and up. x is
+/// converted once and the threads are called once. No product's y may overlap another's y or residual.
+void ck_linear_panels_each(ck_pool *pool, ck_panel_arithmetic arithmetic, const ck_panel_product *products, size_t count, const float *x, size_t m,
+                           void *scratch);
+
 #pragma clang assume_nonnull end
 
 #endif

@@ -28,6 +28,10 @@ typedef struct ck_pool ck_pool;
 /// process may run on; at most 256 are started. `set` is cut to what the processor has. NULL when memory or threads cannot be had. Freed with ck_pool_free.
 ck_pool *_Nullable ck_pool_create(int32_t threads, ck_instruction_set set);
 
+/// The same, with each thread it starts kept on one processor of those that the creating thread may run on: thread w on the w-th, counted round. The
+/// first is left to the caller of ck_pool_run, whose own thread stays as it is. For a machine that has nothing else to do.
+ck_pool *_Nullable ck_pool_create_pinned(int32_t threads, ck_instruction_set set);
+
 /// Ends the threads. No job may be running. NULL is allowed.
 void ck_pool_free(ck_pool *_Nullable pool);
 
