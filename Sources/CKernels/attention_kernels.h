@@ -79,8 +79,8 @@ typedef struct {
 typedef struct {
     /// target[i] = source[i], exact.
     void (*widen)(ck_kv_type type, float *target, const void *source, size_t count);
-    /// target[0 ..< count] from source; returns the scale (1 but for Q8).
-    float (*narrow)(ck_kv_type type, void *target, const float *source, size_t count);
+    /// Sixteen numbers of `count` to `target`, the next sixteen `step` bytes on; returns their scale (1 but for Q8).
+    float (*narrow)(ck_kv_type type, void *target, size_t step, const float *source, size_t count);
     /// c[r][0 ..< groups * 16] continues its chains: += a[r][k] * b[k], k = 0 ..< length.
     void (*product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix b, size_t length);
     /// CK_KV_STREAMS of them side by side. The same one may stand there twice.
