@@ -87,7 +87,8 @@ typedef struct {
     void (*stream)(ck_kv_type type, const ck_kv_stream *streams, size_t length);
     /// Chains over a head to the weights of page `page`, [count][CK_PAGE_POSITIONS], zero where a line does not see; rescales out[count][columns]
     /// where the maximum grew. `scales`: every line's, `stride` of them apart.
-    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out, size_t columns);
+    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out,
+                  size_t columns);
     /// target[0 ..< count] = out / sum.
     void (*finish)(const ck_attention_line *line, float *target, const float *out, size_t count);
 } ck_attention_kernels;
