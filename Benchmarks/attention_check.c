@@ -221,8 +221,9 @@ static void check(ck_kv_shape shape, size_t heads, size_t positions) {
             }
         }
     }
-    printf("%s: error %.1e of the result (root mean squares), %.1e at most\n", where, sqrt(squares / reference), worst);
-    expect(sqrt(squares / reference) < (shape.type == CK_KV_F32 ? 2e-6 : shape.type == CK_KV_F16 ? 1e-3 : 2e-2), "error", where);
+    double relative = sqrt(squares / reference);
+    printf("%s: error %.1e of the result (root mean squares), %.1e at most\n", where, relative, worst);
+    expect(relative < (shape.type == CK_KV_F32 ? 2e-6 : shape.type == CK_KV_F16 ? 1e-3 : 2e-2), "error", where);
 
     // Whole, on every set.
     for (size_t i = 0; i < 4; i++) {
@@ -328,6 +329,8 @@ int main(void) {
             check((ck_kv_shape){type, 3, 2, sizes[i]}, 6, 130 + bits() % 100);
             check((ck_kv_shape){type, 1, 1, sizes[i]}, 5, 64);
         }
+        // Nine heads: streamed by four, and one that is left.
+        check((ck_kv_shape){type, 2, 9, 80}, 9, 75);
         check((ck_kv_shape){type, 1, 1, 128}, 1, 1);
         check((ck_kv_shape){type, 1, 2, 128}, 2, 512);
         expect(ck_kv_page_bytes((ck_kv_shape){type, 1, 1, 3}) == 0 && ck_kv_page_bytes((ck_kv_shape){type, 1, 1, 258}) == 0, "sizes", "limits");

@@ -79,15 +79,16 @@ typedef struct {
 typedef struct {
     /// target[i] = source[i], exact.
     void (*widen)(ck_kv_type type, float *target, const void *source, size_t count);
-    /// target[0 ..< count] from source; returns the scale (1 but for Q8).
-    float (*narrow)(ck_kv_type type, void *target, const float *source, size_t count);
+    /// Sixteen numbers of `count` to `target`, the next sixteen `step` bytes on; returns their scale (1 but for Q8).
+    float (*narrow)(ck_kv_type type, void *target, size_t step, const float *source, size_t count);
     /// c[r][0 ..< groups * 16] continues its chains: += a[r][k] * b[k], k = 0 ..< length.
     void (*product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix b, size_t length);
     /// CK_KV_STREAMS of them side by side. The same one may stand there twice.
     void (*stream)(ck_kv_type type, const ck_kv_stream *streams, size_t length);
     /// Chains over a head to the weights of page `page`, [count][CK_PAGE_POSITIONS], zero where a line does not see; rescales out[count][columns]
     /// where the maximum grew. `scales`: every line's, `stride` of them apart.
-    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out, size_t columns);
+    void (*weigh)(ck_attention_line *lines, size_t count, size_t page, float *weights, const ck_page_scales *scales, size_t stride, float *out,
+                  size_t columns);
     /// target[0 ..< count] = out / sum.
     void (*finish)(const ck_attention_line *line, float *target, const float *out, size_t count);
 } ck_attention_kernels;

@@ -27,27 +27,29 @@ CK_INLINE void CK_SET(product_tile)(float *c, size_t c_stride, const float *a, s
     }
 }
 
-/// As many rows at a time as the registers hold, then half, then a quarter of them.
+/// As many rows at a time as the registers hold, then half of them, then one.
 CK_INLINE void CK_SET(product_columns)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, const float *b, ck_kv_matrix m,
                                        size_t length, const size_t vectors) {
-    enum { half = CK_SET_ROWS / 2, quarter = half > 1 ? half / 2 : 1 };
-    size_t r = 0;
-    for (; r + CK_SET_ROWS <= rows; r += CK_SET_ROWS) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, CK_SET_ROWS, vectors);
-    for (; r + half <= rows; r += half) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, half, vectors);
-    for (; r + quarter <= rows; r += quarter) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, quarter, vectors);
-    for (; r < rows; r++) CK_SET(product_tile)(c + r * c_stride, c_stride, a + r * a_stride, a_stride, b, m, length, 1, vectors);
+    enum { half = CK_SET_ROWS / 2 };
+    for (size_t step; rows > 0; rows -= step, c += step * c_stride, a += step * a_stride) {
+        step = rows >= CK_SET_ROWS ? CK_SET_ROWS : rows >= half ? half : 1;
+        if (step == CK_SET_ROWS) CK_SET(product_tile)(c, c_stride, a, a_stride, b, m, length, CK_SET_ROWS, vectors);
+        else if (step == half) CK_SET(product_tile)(c, c_stride, a, a_stride, b, m, length, half, vectors);
+        else CK_SET(product_tile)(c, c_stride, a, a_stride, b, m, length, 1, vectors);
+    }
 }
 
 /// Columns outside, rows inside: what is read again and again stays in the first-level cache.
 static void CK_SET(product)(float *c, size_t c_stride, const float *a, size_t a_stride, size_t rows, ck_kv_matrix m, size_t length) {
     enum { half = CK_SET_VECTORS > 1 ? CK_SET_VECTORS / 2 : 1 };
-    size_t g = 0;
-    const float *b = m.numbers;
-    for (; g + CK_SET_VECTORS <= m.groups; g += CK_SET_VECTORS) {
-        CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, CK_SET_VECTORS);
+    for (size_t g = 0, step = 0; g < m.groups; g += step) {
+        float *to = c + g * CK_LANES;
+        const float *b = m.numbers + g * m.group;
+        step = m.groups - g >= CK_SET_VECTORS ? CK_SET_VECTORS : m.groups - g >= half ? half : 1;
+        if (step == CK_SET_VECTORS) CK_SET(product_columns)(to, c_stride, a, a_stride, rows, b, m, length, CK_SET_VECTORS);
+        else if (step == half) CK_SET(product_columns)(to, c_stride, a, a_stride, rows, b, m, length, half);
+        else CK_SET(product_columns)(to, c_stride, a, a_stride, rows, b, m, length, 1);
     }
-    for (; g + half <= m.groups; g += half) CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, half);
-    for (; g < m.groups; g++) CK_SET(product_columns)(c + g * CK_LANES, c_stride, a, a_stride, rows, b + g * m.group, m, length, 1);
 }
 
 // MARK: Streams

@@ -36,8 +36,19 @@ static void CK_SET(widen)(ck_kv_type type, float *target, const void *source, si
     }
 }
 
-/// Signed bytes and their scale, which is NaN where a number is not finite.
-CK_INLINE float CK_SET(narrow_q8)(int8_t *target, const float *source, size_t count) {
+/// The largest lane; NaN is not counted.
+CK_INLINE float CK_SET(largest)(CK_SET(lanes) v) {
+    CK_SET(lanes) other = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v = CK_SET(choose)(other > v, other, v);
+    other = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    v = CK_SET(choose)(other > v, other, v);
+    other = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    v = CK_SET(choose)(other > v, other, v);
+    return v[1] > v[0] ? v[1] : v[0];
+}
+
+/// The scale of signed bytes for `source`; NaN where a number is not finite.
+CK_INLINE float CK_SET(scale_q8)(const float *source, size_t count) {
     CK_SET(lanes) largest = {0}, invalid = {0};
     for (size_t i = 0; i < count; i += CK_LANES) {
         CK_SET(lanes) x = CK_SET(load)(source + i, count - i, 0);
@@ -45,36 +56,37 @@ CK_INLINE float CK_SET(narrow_q8)(int8_t *target, const float *source, size_t co
         largest = CK_SET(choose)(magnitude > largest, magnitude, largest);
         invalid += x * 0.0f;
     }
-    float most = 0;
-    for (size_t i = 0; i < CK_LANES; i++) most = largest[i] > most ? largest[i] : most;
-    float scale = most / 127.0f + CK_SET(sum)(invalid);
+    float scale = CK_SET(largest)(largest) / 127.0f + CK_SET(sum)(invalid);
     // Below the normal numbers there is no inverse; nothing that small is seen beside a score or an output.
-    if (scale < 0x1p-126f) scale = 0;
-    float inverse = scale > 0 ? 1.0f / scale : 0;
-    for (size_t i = 0; i < count; i += CK_LANES) {
-        const float round = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer, to even
-        CK_SET(lanes) x = CK_SET(load)(source + i, count - i, 0) * inverse;
-        x = x + round - round;
-        // NaN must not reach the conversion to integer, which is undefined for it.
-        CK_SET(integers) whole = __builtin_convertvector(CK_SET(choose)(x == x, x, (CK_SET(lanes)){0}), CK_SET(integers));
-        CK_SET(bytes) q = __builtin_convertvector(whole, CK_SET(bytes));
-        memcpy(target + i, &q, count - i < CK_LANES ? count - i : CK_LANES);
-    }
-    return scale;
+    return scale < 0x1p-126f ? 0 : scale;
 }
 
-static float CK_SET(narrow)(ck_kv_type type, void *target, const float *source, size_t count) {
-    switch (type) {
-    case CK_KV_F32: memcpy(target, source, count * sizeof(float)); break;
-    case CK_KV_F16: {
-        size_t i = 0;
-        for (; i + CK_LANES <= count; i += CK_LANES) CK_SET_NARROW_F16((uint8_t *)target + 2 * i, CK_SET(load)(source + i, CK_LANES, 0));
-        ck_narrow_f16((uint8_t *)target + 2 * i, source + i, count - i);
-        break;
+CK_INLINE void CK_SET(narrow_q8)(uint8_t *target, CK_SET(lanes) x, float inverse, size_t count) {
+    const float round = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer, to even
+    x = x * inverse + round - round;
+    // NaN must not reach the conversion to integer, which is undefined for it.
+    CK_SET(integers) whole = __builtin_convertvector(CK_SET(choose)(x == x, x, (CK_SET(lanes)){0}), CK_SET(integers));
+    CK_SET(bytes) q = __builtin_convertvector(whole, CK_SET(bytes));
+    if (count >= CK_LANES) memcpy(target, &q, sizeof q);
+    else memcpy(target, &q, count);
+}
+
+static float CK_SET(narrow)(ck_kv_type type, void *target, size_t step, const float *source, size_t count) {
+    uint8_t *to = target;
+    float scale = type == CK_KV_Q8 ? CK_SET(scale_q8)(source, count) : 1, inverse = scale > 0 ? 1.0f / scale : 0;
+    for (size_t i = 0; i < count; i += CK_LANES, to += step) {
+        size_t left = count - i;
+        CK_SET(lanes) x = CK_SET(load)(source + i, left, 0);
+        switch (type) {
+        case CK_KV_F32: CK_SET(store)((float *)(void *)to, x, left); break;
+        case CK_KV_F16:
+            if (left >= CK_LANES) CK_SET_NARROW_F16(to, x);
+            else ck_narrow_f16(to, source + i, left);
+            break;
+        case CK_KV_Q8: CK_SET(narrow_q8)(to, x, inverse, left); break;
+        }
     }
-    case CK_KV_Q8: return CK_SET(narrow_q8)(target, source, count);
-    }
-    return 1;
+    return scale;
 }
 
 #include "attention_product.h"
@@ -85,17 +97,6 @@ static float CK_SET(narrow)(ck_kv_type type, void *target, const float *source, 
 CK_INLINE CK_SET(integers) CK_SET(visible_lanes)(size_t visible, size_t v) {
     CK_SET(integers) lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return lane + (int32_t)(v * CK_LANES) < (int32_t)visible;
-}
-
-/// The largest lane; NaN is not counted.
-CK_INLINE float CK_SET(largest)(CK_SET(lanes) v) {
-    CK_SET(lanes) other = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-    v = CK_SET(choose)(other > v, other, v);
-    other = __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-    v = CK_SET(choose)(other > v, other, v);
-    other = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    v = CK_SET(choose)(other > v, other, v);
-    return v[1] > v[0] ? v[1] : v[0];
 }
 
 /// Scores instead of chains, minus infinity where the line does not see; and the largest of the line so far.

@@ -53,10 +53,15 @@ static void store_positions(const ck_store_job *job, const ck_kv_rows *s, size_t
     float *key_scales = (float *)(void *)base + slot;
     float *value_scales = (float *)(void *)(base + l.values) - CK_PAGE_POSITIONS + slot;
     _Alignas(64) uint8_t rows[CK_LANES * CK_HEAD_MOST * sizeof(float)];
-
     for (size_t r = 0; r < count; r++) {
-        float scale = job->kernels->narrow(job->shape.type, rows + r * row_bytes, s->keys + (row + r) * job->stride + head * head_size, head_size);
-        if (scaled) key_scales[r] = scale;
+        size_t at = (row + r) * job->stride + head * head_size;
+        float key_scale = job->kernels->narrow(job->shape.type, rows + r * row_bytes, CK_LANES * l.element, s->keys + at, head_size);
+        uint8_t *values = base + l.values + (slot + r) * CK_LANES * l.element;
+        float value_scale = job->kernels->narrow(job->shape.type, values, CK_PAGE_POSITIONS * CK_LANES * l.element, s->values + at, head_size);
+        if (scaled) {
+            key_scales[r] = key_scale;
+            value_scales[r] = value_scale;
+        }
     }
     uint8_t *keys = base + l.keys + (slot / CK_LANES * CK_LANES * head_size + slot % CK_LANES) * l.element;
     switch (job->shape.type) {
@@ -64,35 +69,31 @@ static void store_positions(const ck_store_job *job, const ck_kv_rows *s, size_t
     case CK_KV_F16: turn(keys, rows, row_bytes, count, head_size, 2); break;
     case CK_KV_Q8: turn(keys, rows, row_bytes, count, head_size, 1); break;
     }
-
-    for (size_t r = 0; r < count; r++) {
-        float scale = job->kernels->narrow(job->shape.type, rows, s->values + (row + r) * job->stride + head * head_size, head_size);
-        if (scaled) value_scales[r] = scale;
-        for (size_t column = 0; column < head_size; column += CK_LANES) {
-            size_t width = head_size - column < CK_LANES ? head_size - column : CK_LANES;
-            uint8_t *group = base + l.values + (column * CK_PAGE_POSITIONS + (slot + r) * CK_LANES) * l.element;
-            memcpy(group, rows + column * l.element, width * l.element);
-        }
-    }
 }
 
-/// One head of one sequence.
+/// Vectors of sixteen positions that new rows touch.
+static size_t groups_of(const ck_kv_rows *s) {
+    return s->rows == 0 ? 0 : (s->first + s->rows - 1) / CK_LANES - s->first / CK_LANES + 1;
+}
+
+/// One of them, all heads: rows are read from beginning to end.
 static void store_tile(void *context, size_t tile, size_t worker) {
     (void)worker;
     const ck_store_job *job = context;
-    const ck_kv_rows *s = job->sequences + tile / job->shape.key_value_heads;
-    for (size_t row = 0; row < s->rows;) {
-        size_t position = s->first + row, count = CK_LANES - position % CK_LANES;
-        if (count > s->rows - row) count = s->rows - row;
-        store_positions(job, s, tile % job->shape.key_value_heads, row, position, count);
-        row += count;
-    }
+    const ck_kv_rows *s = job->sequences;
+    while (tile >= groups_of(s)) tile -= groups_of(s++);
+    size_t group = (s->first / CK_LANES + tile) * CK_LANES, begin = group > s->first ? group : s->first;
+    size_t end = group + CK_LANES < s->first + s->rows ? group + CK_LANES : s->first + s->rows;
+    for (size_t head = 0; head < job->shape.key_value_heads; head++) store_positions(job, s, head, begin - s->first, begin, end - begin);
 }
 
 void ck_kv_store(ck_pool *pool, ck_kv_shape shape, size_t layer, const ck_kv_rows *sequences, size_t count, size_t stride) {
     ck_store_job job = {ck_pool_attention_kernels(pool), shape, ck_kv_layout_of(shape), layer, stride, sequences};
-    size_t tiles = count * shape.key_value_heads, rows = 0;
-    for (size_t s = 0; s < count; s++) rows += sequences[s].rows;
+    size_t tiles = 0, rows = 0;
+    for (size_t s = 0; s < count; s++) {
+        tiles += groups_of(sequences + s);
+        rows += sequences[s].rows;
+    }
     if (rows * shape.key_value_heads * shape.head_size * 2 < ck_inline_numbers) {
         for (size_t tile = 0; tile < tiles; tile++) store_tile(&job, tile, 0);
     } else {
