@@ -1,7 +1,7 @@
 // Products with packed panels, beside what the silicon does in the same run: read bandwidth (four prefetched streams a thread) and the peak of
 // the tiles. Weights are cycled through a buffer larger than the caches, as the layers of a model are.
 //
-//     panels [threads=2] [repetitions=5] [arithmetic=best: 0 f32, 1 bf16, 2 fp16] [set=2: 0 scalar, 1 AVX2, 2 AVX-512] [clock=wall: wall, cpu]
+//     panels [threads=2] [repetitions=5] [arithmetic=best: 0 f32, 1 bf16, 2 fp16, 3 int8] [set=2: 0 scalar, 1 AVX2, 2 AVX-512] [clock=wall: wall, cpu]
 //
 // On a machine that computes other things, too, "1 5 1 2 cpu" tells more: one thread, by the time the processor gave it.
 // Medians; a line says GB/s of packed weights, its share of the bandwidth, TFLOP/s, its share of the peak.

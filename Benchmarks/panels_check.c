@@ -84,17 +84,16 @@ static void check(ck_block_type type, size_t n, size_t k, float weight_scale) {
                 for (size_t i = 0; i < k; i++) {
                     double p = (double)x[r * k + i] * (double)exact[o * k + i];
                     sum += p;
-                    if (a == CK_PANEL_INT8) {
-                        // x is rounded by parts of the largest of its block.
-                        for (size_t l = i; i % 32 == 0 && l < i + 32; l++) blockmost = fmax(l == i ? 0 : blockmost, fabs((double)x[r * k + l]));
-                        size += blockmost * (type == CK_BLOCK_Q4_K ? 3 * most : fabs((double)exact[o * k + i]));
-                        continue;
+                    // Whole numbers round x by parts of the largest of its block.
+                    for (size_t l = i; a == CK_PANEL_INT8 && i % 32 == 0 && l < i + 32; l++) {
+                        blockmost = fmax(l == i ? 0 : blockmost, fabs((double)x[r * k + l]));
                     }
+                    double magnitude = a == CK_PANEL_INT8 ? blockmost : fabs((double)x[r * k + i]);
                     // Of Q4_K the parts are larger than the weight: a bound of them from its largest.
-                    size += type == CK_BLOCK_Q4_K ? fabs((double)x[r * k + i]) * 3 * most : fabs(p);
+                    size += magnitude * (type == CK_BLOCK_Q4_K ? 3 * most : fabs((double)exact[o * k + i]));
                 }
                 double error = fabs((double)y[r * n + o] - sum);
-                double bound = (3 * ck_panel_unit(a) + (double)(k + 8) * 0x1p-24) * size + (double)k * 0x1p-26 * xmost * most;
+                double bound = ((a == CK_PANEL_INT8 ? 1 : 3) * ck_panel_unit(a) + (double)(k + 8) * 0x1p-24) * size + (double)k * 0x1p-26 * xmost * most;
                 expect(error <= bound, "bound", where);
                 worst = fmax(worst, bound > 0 ? error / bound : 0);
                 if (r % 7 && r % 11 && r % 13) squares += error * error, reference += sum * sum;

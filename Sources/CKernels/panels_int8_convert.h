@@ -14,7 +14,8 @@ CK_INLINE uint32_t CK_INT8(largest)(const float *x, size_t columns) {
     return (uint32_t)__builtin_reduce_max(largest);
 }
 
-/// A block times 2^-exponent of its row to its bytes and, `stride` apart, its words: q = round(127 x / m), halfway cases to even, where m is its largest magnitude; its scale is m / 127.
+/// A block times 2^-exponent of its row to its bytes and, `stride` apart, its words. A byte is 127 x / m rounded, halfway cases to even, where m
+/// is the block's largest magnitude; the scale is m / 127.
 CK_INLINE void CK_INT8(convert_block)(uint8_t *bytes, uint8_t *words, size_t stride, CK_INT8(floats) x) {
     uint32_t bits = (uint32_t)__builtin_reduce_max((CK_INT8(words))x & INT32_MAX);
     float magnitude;
@@ -26,7 +27,8 @@ CK_INLINE void CK_INT8(convert_block)(uint8_t *bytes, uint8_t *words, size_t str
     CK_INT8(floats) rounded = x * inverse + round;
     CK_INT8(words) q = (CK_INT8(words))rounded - 0x4B400000;
     CK_INT8(quants) narrow = __builtin_convertvector(q, CK_INT8(quants));
-    narrow = __builtin_shufflevector(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15, 16, 20, 17, 21, 18, 22, 19, 23, 24, 28, 25, 29, 26, 30, 27, 31);
+    narrow = __builtin_shufflevector(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15,
+                                     16, 20, 17, 21, 18, 22, 19, 23, 24, 28, 25, 29, 26, 30, 27, 31);
     int32_t sum = __builtin_reduce_add(q), eightfold = 8 * sum;
     float scaled = (float)sum * unit;
     memcpy(bytes, &narrow, sizeof narrow);

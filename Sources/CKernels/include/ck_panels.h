@@ -10,7 +10,7 @@
 // A panel is CK_PANEL_OUTPUTS outputs over all columns: a header, then steps of CK_PANEL_STEP columns (256 for Q4_K), every piece aligned
 // to 64 bytes (panels_layout.h). The numbers are those of the blocks, times a power of two per output that lets each of them fit a half.
 //
-// Three arithmetics stand behind one entry. Within each the bits of an output follow from its row of x and its row of weights alone: not
+// Four arithmetics stand behind one entry. Within each the bits of an output follow from its row of x and its row of weights alone: not
 // from the rows beside it, the number of threads, or any blocking. Between them results differ within ck_panel_unit.
 
 enum { CK_PANEL_OUTPUTS = 16, CK_PANEL_STEP = 64 };
@@ -22,13 +22,15 @@ typedef enum {
     CK_PANEL_BF16 = 1,
     /// AMX: x and weights rounded to halves, eight times closer than bfloat16, products and sums in f32.
     CK_PANEL_FP16 = 2,
-    /// x rounded to signed bytes with a scale for 32 columns, exact whole-number sums of those, f32 sums of the blocks. The same bits on every
-    /// instruction set. F16 and BF16 weights have no such form: they are multiplied in FP32.
+    /// x rounded to signed bytes with a scale for each 32 columns; whole-number sums of those columns, which are exact; f32 sums of the blocks.
+    /// The same bits on every instruction set: AVX2, AVX-VNNI, AVX-512 VNNI and the slow scalar one. For processors without tiles. F16 and
+    /// BF16 weights have no such form: FP32 stands in, to the bit.
     CK_PANEL_INT8 = 3,
 } ck_panel_arithmetic;
 
 /// The most exact of the fast ones that processor, kernel and pool have: FP16, else BF16, else FP32. A pool that was cut below
-/// CK_AVX512 has FP32. The first call asks the operating system for the tile registers, once for the process. Any thread.
+/// CK_AVX512 has FP32; INT8, which every pool has, is taken only where it is asked for. The first call asks the operating system for the tile
+/// registers, once for the process. Any thread.
 ck_panel_arithmetic ck_best_panel_arithmetic(const ck_pool *pool);
 bool ck_has_panel_arithmetic(const ck_pool *pool, ck_panel_arithmetic arithmetic);
 
@@ -36,7 +38,7 @@ bool ck_has_panel_arithmetic(const ck_pool *pool, ck_panel_arithmetic arithmetic
 const char *ck_panel_arithmetic_name(const ck_pool *pool, ck_panel_arithmetic arithmetic);
 
 /// Largest relative error u of rounding one factor. |y - exact| <= (3u + (columns + 8) * 2^-24) * sum |x| * |w|, plus columns * 2^-26 * max |x| *
-/// max |w|; for Q4_K |w| stands for |d * s * q| + |dmin * m|.
+/// max |w|; for Q4_K |w| stands for |d * s * q| + |dmin * m|. INT8 rounds x alone: u for 3u, and the largest of its 32 columns for |x|.
 double ck_panel_unit(ck_panel_arithmetic arithmetic);
 
 /// Q4_0, Q8_0, Q4_K, F16 and BF16 can be packed.
