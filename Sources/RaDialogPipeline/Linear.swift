@@ -94,6 +94,28 @@ package struct Linear: Sendable {
         }
     }
 
+    /// Several layers of the same input: as `apply` for each of them, but that x is prepared once and no thread waits between them.
+    ///
+    /// - Parameter layers: each with where its `rows` rows of `outputs` floats go; none overlaps another or `x`.
+    package static func apply(
+        _ pool: KernelPool, _ layers: [(layer: Linear, y: UnsafeMutablePointer<Float>)], from x: UnsafePointer<Float>, rows: Int
+    ) {
+        let products = layers.compactMap { layer, y -> ck_panel_product? in
+            guard case .panels(let panels) = layer.weights else { return nil }
+            return ck_panel_product(
+                weights: panels.native, y: y, y_stride: layer.outputs, epilogue: ck_epilogue(bias: layer.bias?.pointer, residual: nil, relu: false))
+        }
+        guard let first = layers.first?.layer, products.count == layers.count, layers.allSatisfy({ $0.layer.inputs == first.inputs }) else {
+            for (layer, y) in layers { layer.apply(pool, into: y, from: x, rows: rows) }
+            return
+        }
+        pool.withScratch(ck_panels_scratch_bytes(pool.handle, rows, first.inputs)) { scratch in
+            withExtendedLifetime(layers) {
+                ck_linear_panels_each(pool.handle, pool.panelArithmetic.native, products, products.count, x, rows, scratch)
+            }
+        }
+    }
+
     package func callAsFunction(_ pool: KernelPool, _ x: Activations, activation: Activation = .none) -> Activations {
         precondition(x.columns == inputs, "a layer of \(inputs) inputs was given \(x.columns)")
         let y = Activations(rows: x.rows, columns: outputs)

@@ -213,9 +213,9 @@ package final class LanguageModel: Sendable {
         for (index, layer) in layers.enumerated() {
             try check()
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.inputNorm.pointer, epsilon)
-            layer.query.apply(pool, into: queries.pointer, from: normed.pointer, rows: count)
-            layer.key.apply(pool, into: attention.keys.pointer, from: normed.pointer, rows: count)
-            layer.value.apply(pool, into: attention.values.pointer, from: normed.pointer, rows: count)
+            Linear.apply(
+                pool, [(layer.query, queries.pointer), (layer.key, attention.keys.pointer), (layer.value, attention.values.pointer)],
+                from: normed.pointer, rows: count)
             var row = 0
             for part in batch {
                 rotary.rotate(pool, queries.row(row), rows: part.count, heads: manifest.heads, first: part.cache.length)
@@ -226,8 +226,7 @@ package final class LanguageModel: Sendable {
             layer.output.apply(pool, into: x, from: attended.pointer, rows: count, residual: x)
 
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.feedForwardNorm.pointer, epsilon)
-            layer.gate.apply(pool, into: gate.pointer, from: normed.pointer, rows: count)
-            layer.up.apply(pool, into: up.pointer, from: normed.pointer, rows: count)
+            Linear.apply(pool, [(layer.gate, gate.pointer), (layer.up, up.pointer)], from: normed.pointer, rows: count)
             ck_silu_multiply(pool.handle, gate.pointer, up.pointer, count * manifest.feedForward)
             layer.down.apply(pool, into: x, from: gate.pointer, rows: count, residual: x)
         }

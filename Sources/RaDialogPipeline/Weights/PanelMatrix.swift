@@ -76,9 +76,13 @@ package struct PanelMatrix: @unchecked Sendable {  // immutable memory, kept ali
 
     /// For the kernels; valid during the call.
     func withMatrix(_ body: (ck_panel_matrix) -> Void) {
-        guard let data = bytes.baseAddress else { return }
-        body(ck_panel_matrix(type: type.native, data: data, rows: rows, columns: columns))
-        withExtendedLifetime(owner) {}
+        withExtendedLifetime(owner) { body(native) }
+    }
+
+    /// The same; valid while `self` lives.
+    var native: ck_panel_matrix {
+        guard let data = bytes.baseAddress else { preconditionFailure("a matrix has rows and columns") }
+        return ck_panel_matrix(type: type.native, data: data, rows: rows, columns: columns)
     }
 
     package static let alignment = 64
