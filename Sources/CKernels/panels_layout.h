@@ -10,8 +10,7 @@
 //   nibbles  256 bytes for 32 columns, in lines of 64 bytes; line g, word 2j + (k & 1), nibble i: column 8g + 2i + (k & 1)
 //
 // Why: 32 columns by 16 outputs as halves are one AMX tile, whose row r holds columns 2r and 2r + 1 of each output. A line of nibbles is four
-// such rows: a permutation of words looks up row i with the line shifted by 4i and no mask, because its index has five bits and the table
-// is the same in both halves.
+// such rows: the nibbles of a row become the lower bits of halves where they lie, the upper two of a word after a load that is a byte off.
 //
 // Weights are stored times a power of two per output, so that the largest of a row lies in 2^13 ... 2^15: no product d * q overflows a half,
 // and none loses bits to subnormals that matter. The upper 13 bits of a half, read as bfloat16, are its value times 2^-112: that is how
