@@ -108,10 +108,11 @@ CK_INLINE void CK_AMX(many_of)(const ck_block_type type, const ck_panel_job *job
         }
     }
     _tile_release();
-    for (size_t panel = first; panel < end; panel++) {
-        for (size_t t = 0; t < row_tiles; t++) {
-            const float *tile = sums + (panel - first) / 2 * pair_sums + (t * 2 + (panel - first) % 2) * 256;
-            CK_AMX(finish)(job, tile, panel, 16 * t, job->m - 16 * t < 16 ? job->m - 16 * t : 16);
+    // Row after row, so that y is written in long pieces.
+    for (size_t row = 0; row < job->m; row++) {
+        for (size_t panel = first; panel < end; panel++) {
+            size_t tile = (panel - first) / 2 * row_tiles * 2 + row / 16 * 2 + (panel - first) % 2;
+            CK_AMX(finish)(job, sums + tile * 256 + row % 16 * 16, panel, row, 1);
         }
     }
 }
