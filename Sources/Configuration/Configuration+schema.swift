@@ -78,7 +78,10 @@ extension Configuration {
             threads: section.integer("threads", default: 0, in: 0...1024),
             draftsAtOnce: section.integer("drafts_at_once", default: 4, in: 1...64),
             allowDemonstration: section.boolean("allow_demonstration", default: false),
-            rendering: section.choice("rendering", default: Rendering.bundle) ?? .bundle)
+            rendering: section.choice("rendering", default: Rendering.bundle) ?? .bundle,
+            pinThreads: section.boolean("pin_threads", default: false),
+            arithmetic: section.choice("arithmetic", default: Arithmetic.auto) ?? .auto,
+            keyValueCache: section.choice("kv_cache", default: KeyValueCache.auto) ?? .auto)
     }
 
     private static func decoder(_ section: SectionReader) -> Decoder {

@@ -72,6 +72,20 @@ public struct Configuration: Sendable, Equatable {
         /// Without it a bundle of kind "demo" refuses the start.
         public var allowDemonstration: Bool
         public var rendering: Rendering
+        /// Keeps the model's threads on processors of their own.
+        public var pinThreads: Bool
+        public var arithmetic: Arithmetic
+        public var keyValueCache: KeyValueCache
+    }
+
+    /// How the language model's products are computed, for a bundle in panels.
+    public enum Arithmetic: String, Sendable, CaseIterable {
+        case auto, fp32, bf16, fp16, int8
+    }
+
+    /// How the language model's keys and values are stored.
+    public enum KeyValueCache: String, Sendable, CaseIterable {
+        case auto, f32, f16, q8
     }
 
     /// How stored values become an 8-bit picture.

@@ -20,19 +20,22 @@ public final class RaDialogPipeline: Sendable {
     /// Loads the weights of a verified bundle.
     ///
     /// - Parameters:
-    ///   - threads: that work on one radiograph; 0 for one on each processor that the process may run on.
+    ///   - options: how it is computed.
     ///   - rendering: in place of the bundle's; nil for the bundle's.
-    /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, or cannot work.
-    public convenience init(bundle: ModelBundle, threads: Int, rendering: RenderingMode? = nil) throws {
-        try self.init(bundle: bundle, pool: KernelPool(fastest: threads), rendering: rendering)
+    /// - Throws: `BundleError`, `WeightsError`, `PipelineError`: the bundle does not hold what its manifest says, cannot work, or the processor has
+    ///   not what the options ask for.
+    public convenience init(bundle: ModelBundle, options: ComputeOptions = ComputeOptions(), rendering: RenderingMode? = nil) throws {
+        try self.init(bundle: bundle, pool: options.pool(), cache: options.cache.type, rendering: rendering)
     }
 
-    /// - Parameter pool: decides the arithmetic; one that is cut to fp32 computes exactly.
-    package init(bundle: ModelBundle, pool: KernelPool, rendering: RenderingMode? = nil) throws {
+    /// - Parameters:
+    ///   - pool: decides the arithmetic; one that is cut to fp32 computes exactly.
+    ///   - cache: how keys and values are stored; nil for what suits the weights.
+    package init(bundle: ModelBundle, pool: KernelPool, cache: KeyValueType? = nil, rendering: RenderingMode? = nil) throws {
         self.bundle = bundle
         self.pool = pool
         vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.imageArithmetic) }
-        languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel)
+        languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel, cache: cache)
         scheduler = ComputeScheduler(languageModel, pool: pool)
         let prompt = try vision?.reportPrompt(system: bundle.manifest.prompts.system, findings: "")
         promptHead = prompt.map { PromptHead(tokens: bundle.tokenizer.encode($0.beforeImage, bos: true)) }
@@ -51,7 +54,12 @@ public final class RaDialogPipeline: Sendable {
             if trunks.encoder != .fp32 { parts.append("image encoder \(pool.name(of: trunks.encoder))") }
             if trunks.classifier != .fp32 { parts.append("classifier \(pool.name(of: trunks.classifier))") }
         }
-        if languageModel.isInPanels { parts.append("language model \(pool.panelArithmeticName) with \(languageModel.keyValueType.name) cache") }
+        let cache = "\(languageModel.keyValueType.name) cache"
+        if languageModel.isInPanels {
+            parts.append("language model \(pool.panelArithmeticName) with \(cache)")
+        } else if languageModel.keyValueType != .f32 {
+            parts.append(cache)
+        }
         return parts.joined(separator: ", ")
     }
 

@@ -51,9 +51,13 @@ package final class KernelPool: Sendable {
     ///   - threads: 0 for one on each processor that the process may run on.
     ///   - instructionSet: cut to what the processor has; nil takes the best.
     ///   - panelArithmetic: cut to what processor and instruction set have; nil takes the best.
-    package init(threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil) throws(PipelineError) {
+    ///   - pinned: keeps each thread it starts on a processor of its own.
+    package init(
+        threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil, pinned: Bool = false
+    ) throws(PipelineError) {
         let set = ck_instruction_set((instructionSet ?? .best).rawValue)
-        guard let handle = ck_pool_create(Int32(clamping: threads), set) else {
+        let create = pinned ? ck_pool_create_pinned : ck_pool_create
+        guard let handle = create(Int32(clamping: threads), set) else {
             throw .outOfResources("no memory or threads for a pool of \(threads)")
         }
         self.handle = handle
@@ -63,9 +67,9 @@ package final class KernelPool: Sendable {
     }
 
     /// The fastest there is for products with panels: tiles, else whole numbers, which every instruction set has.
-    package convenience init(fastest threads: Int, instructionSet: InstructionSet? = nil) throws(PipelineError) {
+    package convenience init(fastest threads: Int, instructionSet: InstructionSet? = nil, pinned: Bool = false) throws(PipelineError) {
         let hasTiles = try KernelPool(threads: 1, instructionSet: instructionSet).panelArithmetic != .fp32
-        try self.init(threads: threads, instructionSet: instructionSet, panelArithmetic: hasTiles ? nil : .int8)
+        try self.init(threads: threads, instructionSet: instructionSet, panelArithmetic: hasTiles ? nil : .int8, pinned: pinned)
     }
 
     /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone.

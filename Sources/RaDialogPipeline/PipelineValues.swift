@@ -77,6 +77,8 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
     case notFinite(stage: String)
     /// Memory or threads could not be had.
     case outOfResources(String)
+    /// The processor has not what was asked for.
+    case unsupported(String)
 
     public var description: String {
         switch self {
@@ -91,7 +93,7 @@ public enum PipelineError: Error, CustomStringConvertible, Equatable {
         case .badQuestion(let detail): "the question cannot be asked: \(detail)"
         case .notFinite(let stage):
             "the \(stage) gave a number that is not finite: verify the bundle (radialogctl model verify)"
-        case .outOfResources(let detail): "starting the model: \(detail)"
+        case .outOfResources(let detail), .unsupported(let detail): "starting the model: \(detail)"
         }
     }
 }

@@ -17,8 +17,8 @@ public struct ClaimedJob: Sendable, Equatable {
     public var owner: String
     /// 1 at the first claim.
     public var attempt: Int
-    /// The study's when it was claimed: larger is sooner, 0 is routine.
-    public var priority: Int
+    /// The study's when it was claimed.
+    public var priority: StudyPriority
     public var study: StudyDescription
     /// In a fixed order: series number, instance number, SOP Instance UID.
     public var instances: [StoredInstance]
@@ -76,9 +76,9 @@ extension ReportQueue {
     ///   - owner: who works, unique among all processes.
     ///   - minimumPriority: studies of a lower one are left to other workers; nil for none.
     /// - Returns: nil when nothing is ready.
-    public func claimJob(owner: String, lease: Duration, minimumPriority: Int? = nil) throws(QueueError) -> ClaimedJob? {
+    public func claimJob(owner: String, lease: Duration, minimumPriority: StudyPriority? = nil) throws(QueueError) -> ClaimedJob? {
         let isReady = "j.state = 'ready' AND j.not_before <= :now AND s.priority >= :priority"
-        let priority = minimumPriority ?? .min
+        let priority = minimumPriority?.rawValue ?? .min
         let something = try read("looking for work") { transaction in
             try transaction.row(
                 "SELECT 1 FROM job j JOIN study s ON s.id = j.study_id WHERE \(isReady) LIMIT 1", ["now": transaction.now, "priority": priority]) != nil
@@ -95,9 +95,22 @@ extension ReportQueue {
             let job = try JobRow(row)
             try transaction.move(job, .claimed, set: "owner = :owner, lease_until = :lease, attempt = attempt + 1", ["owner": owner, "lease": transaction.after(lease)])
             return ClaimedJob(
-                id: job.id, owner: owner, attempt: job.attempt + 1, priority: row["priority"],
+                id: job.id, owner: owner, attempt: job.attempt + 1, priority: StudyPriority(rawValue: row["priority"]) ?? .medium,
                 study: try JSON.value(StudyDescription.self, row["description"], of: "a study"),
                 instances: try transaction.instances(studyID: job.studyID))
+        }
+    }
+
+    /// Says how soon a study is wanted; a draft that is being written keeps its place.
+    ///
+    /// - Throws: `.notFound` for an unknown study, `.unauthorized` for a user who is no radiologist or admin.
+    public func setPriority(study uid: String, _ priority: StudyPriority, by user: AuthenticatedUser) throws(QueueError) {
+        try write("setting the priority of study \(uid)") { transaction in
+            try transaction.requireCurrent(user, roles: [.radiologist, .admin], to: "set a study's priority")
+            let study = try transaction.study(uid)
+            try transaction.run("UPDATE study SET priority = ? WHERE id = ?", [priority.rawValue, study["id"] as Int64])
+            try transaction.audit(
+                AuditEvent(code: .patientRecord, type: "priority-set", action: .update, actor: user.name, studyInstanceUID: uid, detail: "\(priority)"))
         }
     }
 

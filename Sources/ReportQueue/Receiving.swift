@@ -10,6 +10,8 @@ public struct ReceivedInstance: Sendable, Equatable {
     public var byteCount: Int64
     /// SHA-256 of the data set as received, lower-case hex: decides between "the same again" and "another one".
     public var dataSetSHA256: String
+    /// What the sender asked for; a study has the highest of its objects.
+    public var priority: StudyPriority
     public var callingAETitle: String
     public var calledAETitle: String
     /// The peer's address from the socket.
@@ -17,13 +19,14 @@ public struct ReceivedInstance: Sendable, Equatable {
 
     public init(
         study: StudyDescription, instance: InstanceDescription, relativePath: String, byteCount: Int64, dataSetSHA256: String,
-        callingAETitle: String, calledAETitle: String, peerAddress: String
+        priority: StudyPriority = .medium, callingAETitle: String, calledAETitle: String, peerAddress: String
     ) {
         self.study = study
         self.instance = instance
         self.relativePath = relativePath
         self.byteCount = byteCount
         self.dataSetSHA256 = dataSetSHA256
+        self.priority = priority
         self.callingAETitle = callingAETitle
         self.calledAETitle = calledAETitle
         self.peerAddress = peerAddress
@@ -64,7 +67,11 @@ extension ReportQueue {
                 "SELECT sha256, relative_path FROM instance WHERE sop_instance_uid = ?", [received.instance.sopInstanceUID])
             {
                 let isSame = known["sha256"] as String == received.dataSetSHA256
-                if isSame { return .duplicate(keepFile: known["relative_path"] as String == received.relativePath) }
+                if isSame {
+                    // The same again, but sooner: a study that waits moves up.
+                    try transaction.raisePriority(ofStudyWith: received)
+                    return .duplicate(keepFile: known["relative_path"] as String == received.relativePath)
+                }
                 return .conflict(keepFile: try transaction.quarantine(received, reason: "other-content"))
             }
             let doubt = try transaction.identityDoubt(received.study)
@@ -154,6 +161,14 @@ extension Transaction {
             ])
     }
 
+    fileprivate func raisePriority(ofStudyWith received: ReceivedInstance) throws {
+        try run(
+            """
+            UPDATE study SET priority = :priority
+            WHERE id = (SELECT study_id FROM instance WHERE sop_instance_uid = :sop) AND priority < :priority
+            """, ["priority": received.priority.rawValue, "sop": received.instance.sopInstanceUID])
+    }
+
     /// Finds or makes the study, moves its last-received time, fills what earlier objects left empty, notes a doubt.
     fileprivate func studyRow(for received: ReceivedInstance, doubt: IdentityDoubt?) throws -> Int64 {
         let uid = received.study.studyInstanceUID
@@ -163,17 +178,17 @@ extension Transaction {
             var description = try JSON.value(StudyDescription.self, known["description"], of: "study \(uid)")
             if doubt != .studyOfAnotherPatient { description.fillEmpty(from: received.study) }
             try run(
-                "UPDATE study SET last_received_at = ?, description = ?, accession_number = ? WHERE id = ?",
-                [now, try JSON.text(description), description.accessionNumber, id])
+                "UPDATE study SET last_received_at = ?, description = ?, accession_number = ?, priority = MAX(priority, ?) WHERE id = ?",
+                [now, try JSON.text(description), description.accessionNumber, received.priority.rawValue, id])
         } else {
             try run(
                 """
-                INSERT INTO study (study_instance_uid, accession_number, patient_id, patient, description, received_at, last_received_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO study (study_instance_uid, accession_number, patient_id, patient, description, received_at, last_received_at, priority)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     uid, received.study.accessionNumber, received.study.patient.patientID, try JSON.text(received.study.patient),
-                    try JSON.text(received.study), now, now,
+                    try JSON.text(received.study), now, now, received.priority.rawValue,
                 ])
             id = db.lastInsertedRowID
         }

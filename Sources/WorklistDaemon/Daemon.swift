@@ -103,7 +103,7 @@ public struct Daemon: Sendable {
             throw StartError("the bundle \(model.bundle) is a demonstration model, not for clinical use: configure a clinical bundle, "
                 + "or set [model] allow_demonstration = true to try the system out")
         }
-        let pipeline = try RaDialogPipeline(bundle: bundle, threads: model.threads, rendering: model.rendering.override)
+        let pipeline = try RaDialogPipeline(bundle: bundle, options: model.computeOptions, rendering: model.rendering.override)
         guard pipeline.readsImages else { throw StartError("\(PipelineError.readsNoImages(bundle: model.bundle))") }
         log.notice("bundle loaded", metadata: [
             "bundle.name": "\(bundle.name)", "bundle.version": "\(bundle.version)", "bundle.kind": "\(bundle.kind.rawValue)",
@@ -147,6 +147,15 @@ extension [Destination] {
         filter(\.isEnabled).map {
             DestinationRule(name: $0.name, receivesDrafts: $0.receives.contains(.drafts), receivesSigned: $0.receives.contains(.signed))
         }
+    }
+}
+
+extension Configuration.Model {
+    /// Both sides spell their choices alike.
+    var computeOptions: ComputeOptions {
+        ComputeOptions(
+            threads: threads, pinsThreads: pinThreads, arithmetic: ComputeOptions.Arithmetic(rawValue: arithmetic.rawValue) ?? .auto,
+            cache: ComputeOptions.Cache(rawValue: keyValueCache.rawValue) ?? .auto)
     }
 }
 

@@ -38,7 +38,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Studies of the batch.") var studies = 64
     @Option(help: "Studies that are drafted at the same time.") var together = 16
     @Option(help: "How often each figure is taken.") var repetitions = 5
-    @Option(help: "Threads; 0 for all cores.") var threads = 0
+    @OptionGroup var compute: ComputeArguments
     @Option(name: .customLong("instruction-set"), help: "No more than this: scalar, avx2 or avx512. Default: the best.") var instructionSet: InstructionSet?
     @Option(
         help: ArgumentHelp(
@@ -49,15 +49,14 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         guard tokens > 0, studies > 0, together > 0, repetitions > 0 else { throw ValidationError("counts are 1 or more") }
-        guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }
         guard (peers == nil) == (gguf == nil) else { throw ValidationError("--peers and --gguf go together") }
     }
 
     func run() throws {
-        if let peers, let gguf { return try BenchPeers(folder: peers, gguf: gguf).run(directory, repetitions: repetitions, threads: threads, json: json) }
+        if let peers, let gguf { return try BenchPeers(folder: peers, gguf: gguf).run(directory, repetitions: repetitions, threads: compute.threads, choices: choices, json: json) }
         let started = ContinuousClock.now
         let bundle = try Bundles.open(directory)
-        let pipeline = try Bundles.load(bundle, threads: threads, instructionSet: instructionSet?.set)
+        let pipeline = try Bundles.load(bundle, compute.options, instructionSet: instructionSet?.set)
         let ready = (ContinuousClock.now - started) / .seconds(1)
         var report = BenchReport(
             version: Build.version, file: directory, threads: pipeline.threads, arithmetic: pipeline.arithmetic)
@@ -72,6 +71,12 @@ struct BenchCommand: ParsableCommand {
         }
         report.add("resident memory at most", "GB", [Self.memory("VmHWM")])
         if json { try Output.print(json: report) } else { report.printTable() }
+    }
+
+    /// What the command was told, for another run of it.
+    private var choices: [String] {
+        let set = instructionSet.map { ["--instruction-set", $0.rawValue] } ?? []
+        return ["--arithmetic", compute.arithmetic.rawValue, "--kv-cache", compute.cache.rawValue] + set
     }
 
     private func language(_ pipeline: RaDialogPipeline, _ report: inout BenchReport) throws {
@@ -149,14 +154,14 @@ struct BenchPeers {
     let folder: String
     let gguf: String
 
-    func run(_ bundle: String, repetitions: Int, threads: Int, json: Bool) throws {
+    func run(_ bundle: String, repetitions: Int, threads: Int, choices: [String], json: Bool) throws {
         let scripts = "Benchmarks/peers"
         let python = folder + "/bin/python"
         for path in [scripts + "/interleave.py", python] where !FileManager.default.fileExists(atPath: path) {
             throw Failure("\(path) is missing: run \(scripts)/install.sh \(folder) in the root of a checkout, and this command there, too", Status.notFound)
         }
         let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
-        let ours = [CommandLine.arguments[0], "bench", bundle, "--part", "language", "--repetitions", "2", "--threads", "\(count)", "--json"]
+        let ours = [CommandLine.arguments[0], "bench", bundle, "--part", "language", "--repetitions", "2", "--threads", "\(count)", "--json"] + choices
         let theirs = [python, scripts + "/language.py", gguf, "--threads", "\(count)", "--repetitions", "2"]
         let process = Process()
         process.executableURL = URL(fileURLWithPath: python)

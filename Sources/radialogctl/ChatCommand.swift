@@ -20,7 +20,7 @@ struct ChatCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("DICOM files, or studies by Study Instance UID or accession number.", valueName: "FILE|STUDY"), completion: .file())
     var films: [String] = []
     @Option(help: ArgumentHelp("The model bundle's folder. Default: the configured one.", valueName: "DIR"), completion: .directory) var bundle: String?
-    @Option(help: "Threads; 0 for all cores. The answers do not depend on it.") var threads = 0
+    @OptionGroup var compute: ComputeArguments
     @OptionGroup(title: "Tasks") var task: TaskOptions
     @Option(help: ArgumentHelp("A question; may be repeated, in one conversation.", valueName: "QUESTION")) var ask: [String] = []
     @Option(help: ArgumentHelp("At most so many tokens an answer.", valueName: "N")) var maxTokens: Int?
@@ -31,14 +31,13 @@ struct ChatCommand: ParsableCommand {
     private var limits: GenerationLimits { GenerationLimits(tokens: maxTokens, seconds: maxSeconds) }
 
     func validate() throws {
-        guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }
         guard maxTokens ?? 1 > 0, maxSeconds ?? 1 > 0 else { throw ValidationError("--max-tokens and --max-seconds are more than 0") }
         guard isScript || !json else { throw ValidationError("--json goes with --task or --ask") }
         _ = try task.dialogueTask()
     }
 
     func run() throws {
-        let pipeline = try Bundles.load(Bundles.open(bundle ?? common.configuration().model.bundle), threads: threads)
+        let pipeline = try Bundles.load(Bundles.open(bundle ?? common.configuration().model.bundle), compute.options)
         guard pipeline.readsImages || films.isEmpty else {
             throw Failure("\(PipelineError.readsNoImages(bundle: pipeline.bundle.name))", Status.configuration)
         }

@@ -22,22 +22,18 @@ struct DraftCommand: ParsableCommand {
 
     @Argument(help: ArgumentHelp("DICOM files, or folders of them.", valueName: "FILE"), completion: .file()) var files: [String]
     @Option(help: ArgumentHelp("The model bundle's folder.", valueName: "DIR"), completion: .directory) var bundle: String
-    @Option(help: "Threads; 0 for all cores. The draft does not depend on it.") var threads = 0
+    @OptionGroup var compute: ComputeArguments
     @Option(help: ArgumentHelp("A question to answer after the report; may be repeated, each starts from the report.", valueName: "QUESTION"))
     var ask: [String] = []
     @Option(help: ArgumentHelp("A folder for heat maps of the positive findings, as PNG; made if it is not there.", valueName: "DIR"), completion: .directory)
     var heatmaps: String?
     @Flag(help: "As a JSON array, one object a file.") var json = false
 
-    func validate() throws {
-        guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }
-    }
-
     func run() throws {
         let paths = try files.flatMap(Self.expand)
         var folder = try heatmaps.map(Self.heatMapFolder)
-        let pipeline = try Bundles.load(Bundles.open(bundle), threads: threads)
-        let drafting = try Bundles.drafting(pipeline, threads: threads)
+        let pipeline = try Bundles.load(Bundles.open(bundle), compute.options)
+        let drafting = try Bundles.drafting(pipeline, threads: compute.threads)
         var results: [FileResult] = []
         for (index, path) in paths.enumerated() {
             Output.error("[\(index + 1)/\(paths.count)] \(path)")

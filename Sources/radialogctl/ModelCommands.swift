@@ -12,7 +12,7 @@ struct ModelCommands: ParsableCommand {
 
         func run() throws {
             let bundle = try Bundles.open(directory)
-            _ = try Bundles.load(bundle, threads: 0)
+            _ = try Bundles.load(bundle)
             if bundle.manifest.labeler != nil { _ = try Bundles.labeler(bundle, threads: 0) }
             if json {
                 return try Output.print(json: ["name": bundle.name, "version": bundle.version, "kind": bundle.kind.rawValue, "sha256": bundle.sha256])
@@ -34,9 +34,11 @@ enum Bundles {
     }
 
     /// - Parameter instructionSet: nil for the best.
-    static func load(_ bundle: ModelBundle, threads: Int, instructionSet: KernelPool.InstructionSet? = nil) throws -> RaDialogPipeline {
+    static func load(
+        _ bundle: ModelBundle, _ options: ComputeOptions = ComputeOptions(), instructionSet: KernelPool.InstructionSet? = nil
+    ) throws -> RaDialogPipeline {
         do {
-            return try RaDialogPipeline(bundle: bundle, pool: KernelPool(fastest: threads, instructionSet: instructionSet))
+            return try RaDialogPipeline(bundle: bundle, pool: options.pool(instructionSet: instructionSet), cache: options.cache.type)
         } catch {
             throw Failure("\(error)", Status.configuration)
         }

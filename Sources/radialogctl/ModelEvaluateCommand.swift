@@ -23,43 +23,14 @@ extension ModelCommands {
             help: ArgumentHelp("The logits of every row of every prompt, in order: 32-bit little-endian floats [rows, vocabulary].", valueName: "FILE"),
             completion: .file())
         var logits: String?
-        @Option(help: "Threads; 0 for all cores. No figure depends on it.") var threads = 0
-        @Option(help: "Of a bundle's panels: fp32, bf16, fp16 or int8. Default: the most exact of the processor's tiles, else fp32.")
-        var arithmetic: Arithmetic?
-        @Option(name: .customLong("kv-cache"), help: "How keys and values are stored: f32, f16 or q8. Default: f16 for panels, else f32.")
-        var cache: Cache?
+        @OptionGroup var compute: ComputeArguments
         @Flag(help: "The perplexity as JSON.") var json = false
-
-        enum Arithmetic: String, CaseIterable, ExpressibleByArgument {
-            case fp32, bf16, fp16, int8
-
-            var value: KernelPool.PanelArithmetic {
-                switch self {
-                case .fp32: .fp32
-                case .bf16: .bf16
-                case .fp16: .fp16
-                case .int8: .int8
-                }
-            }
-        }
-
-        enum Cache: String, CaseIterable, ExpressibleByArgument {
-            case f32, f16, q8
-
-            var value: KeyValueType {
-                switch self {
-                case .f32: .f32
-                case .f16: .f16
-                case .q8: .q8
-                }
-            }
-        }
 
         func validate() throws {
             guard (text == nil) != (prompts == nil) else { throw ValidationError("give either --text or --prompts") }
             guard context >= 4 else { throw ValidationError("--context is 4 or more") }
             guard windows.map({ $0 > 0 }) ?? true else { throw ValidationError("--windows is 1 or more") }
-            guard threads >= 0, greedy >= 0, top >= 0 else { throw ValidationError("--threads, --greedy and --top are 0 or more") }
+            guard greedy >= 0, top >= 0 else { throw ValidationError("--greedy and --top are 0 or more") }
             guard text == nil || (greedy == 0 && top == 0 && logits == nil) else {
                 throw ValidationError("--greedy, --top and --logits go with --prompts")
             }
@@ -76,16 +47,12 @@ extension ModelCommands {
 
         private func open() throws -> LanguageModelEvaluation {
             var isFolder: ObjCBool = false
-            let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
             do {
-                let pool = try KernelPool(threads: count, panelArithmetic: arithmetic?.value)
-                guard arithmetic == nil || pool.panelArithmetic == arithmetic?.value else {
-                    throw Failure("this processor does not have \(arithmetic?.rawValue ?? "")", Status.data)
-                }
+                let pool = try compute.options.pool()
                 if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-                    return try LanguageModelEvaluation(gguf: path, pool: pool, cache: cache?.value)
+                    return try LanguageModelEvaluation(gguf: path, pool: pool, cache: compute.options.cache.type)
                 }
-                return try LanguageModelEvaluation(bundle: Bundles.open(path), pool: pool, cache: cache?.value)
+                return try LanguageModelEvaluation(bundle: Bundles.open(path), pool: pool, cache: compute.options.cache.type)
             } catch let failure as Failure {
                 throw failure
             } catch {

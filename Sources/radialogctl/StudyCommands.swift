@@ -4,7 +4,7 @@ import ReportModel
 public import ReportQueue
 
 struct StudyCommands: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "study", abstract: "Studies and their drafts.", subcommands: [List.self, Show.self, Release.self])
+    static let configuration = CommandConfiguration(commandName: "study", abstract: "Studies and their drafts.", subcommands: [List.self, Show.self, Release.self, Prioritize.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists studies, newest first.")
@@ -92,6 +92,40 @@ extension StudyCommands {
             let person = try queue.authenticate(user: user, password: password)
             try queue.releaseIdentity(study: uid, by: person)
             Output.print("identity of \(uid) confirmed by \(person.personName) (\(user))")
+        }
+    }
+}
+
+extension StudyCommands {
+    struct Prioritize: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Says how soon a study is to be drafted.",
+            discussion: "high: before and beside everything else (STAT); low: when nothing else waits. A sender says high with the Priority of its C-STORE.")
+
+        enum Priority: String, CaseIterable, ExpressibleByArgument {
+            case low, medium, high
+
+            var value: StudyPriority {
+                switch self {
+                case .low: .low
+                case .medium: .medium
+                case .high: .high
+                }
+            }
+        }
+
+        @OptionGroup var common: CommonOptions
+        @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
+        @Argument(help: ArgumentHelp("low, medium or high.", valueName: "PRIORITY")) var priority: Priority
+        @Option(help: ArgumentHelp("Who says so: a radiologist or an admin.", valueName: "U")) var user: String
+        @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+        func run() throws {
+            let queue = try common.queue()
+            let uid = try queue.studyInstanceUID(for: study)
+            let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
+            try queue.setPriority(study: uid, priority.value, by: try queue.authenticate(user: user, password: password))
+            Output.print("priority of \(uid): \(priority.rawValue)")
         }
     }
 }

@@ -69,7 +69,7 @@ struct GGUFImportTests {
         #expect(bundle.name == "toy" && bundle.kind == .demo && bundle.manifest.vision == nil && bundle.manifest.prompts.format == .chatML)
         #expect(bundle.endToken == 258 && bundle.tokenizer.vocabularySize == 259)
         #expect(try Data(contentsOf: URL(filePath: folder.path + "/bundle/language_model.gguf")) == Data(contentsOf: URL(filePath: path)))
-        let dialogue = try RaDialogPipeline(bundle: bundle, threads: 1).openDialogue()
+        let dialogue = try RaDialogPipeline(bundle: bundle, options: ComputeOptions(threads: 1)).openDialogue()
         let turn = try dialogue.ask("Is there edema?", limits: GenerationLimits(tokens: 4))
         #expect(turn.generatedTokens <= 4 && (turn.answer.isEmpty || turn.answer.hasPrefix("[DEMONSTRATION MODEL")))
         // Byte for byte the same again.

@@ -235,7 +235,7 @@ struct ImportTests {
         let source = try bundle.weights(bundle.manifest.languageModel.weights)
         let base = try FolderTensors(path: set.path + "/base", kind: .model)
         #expect(try source.floats("lm_head.weight", shape: [500, 128]).array == base.floats("lm_head.weight"))
-        _ = try RaDialogPipeline(bundle: bundle, threads: 1)
+        _ = try RaDialogPipeline(bundle: bundle, options: ComputeOptions(threads: 1))
     }
 
     @Test func `a tokenizer of more pieces than the model has rows is refused before anything is written`() throws {

@@ -12,7 +12,7 @@ struct DialogueTests {
     ]
 
     private func pipeline() throws -> RaDialogPipeline {
-        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), threads: 2)
+        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), options: ComputeOptions(threads: 2))
     }
 
     private func open(_ pipeline: RaDialogPipeline) throws -> Dialogue {
@@ -126,7 +126,7 @@ struct DialogueTests {
     @Test func `a bundle that only talks drafts nothing, says so, and answers`() throws {
         let folder = try ScratchFolder()
         try TalkingBundle.write(to: folder)
-        let pipeline = try RaDialogPipeline(bundle: ModelBundle.open(folder.path), threads: 1)
+        let pipeline = try RaDialogPipeline(bundle: ModelBundle.open(folder.path), options: ComputeOptions(threads: 1))
         #expect(!pipeline.readsImages)
         #expect(throws: PipelineError.readsNoImages(bundle: pipeline.bundle.name)) {
             try pipeline.draft(SyntheticFilm.chest, source: DraftSource())

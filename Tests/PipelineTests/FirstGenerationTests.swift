@@ -38,7 +38,7 @@ struct FirstGenerationTests {
         let folder = try bundle(context: 2048)
         let film = radiograph()
         let drafts = try [1, 2].map { threads in
-            try RaDialogPipeline(bundle: ModelBundle.open(folder.path), threads: threads).draft(film, source: DraftSource())
+            try RaDialogPipeline(bundle: ModelBundle.open(folder.path), options: ComputeOptions(threads: threads)).draft(film, source: DraftSource())
         }
         #expect(!drafts[0].text.isEmpty)
         #expect(drafts[0].text == drafts[1].text)
@@ -54,14 +54,14 @@ struct FirstGenerationTests {
             system: "A chat.", instruction: Self.instruction,
             findings: vision.classifier.labels.map { $0.rawValue.lowercased() }.joined(separator: ", "))
         let text = bundle.tokenizer.encode(prompt.beforeImage, bos: true) + bundle.tokenizer.encode(prompt.afterImage, bos: false)
-        #expect { try RaDialogPipeline(bundle: bundle, threads: 1) } throws: {
+        #expect { try RaDialogPipeline(bundle: bundle, options: ComputeOptions(threads: 1)) } throws: {
             "\($0)".contains("the longest report prompt has \(text.count + Self.queries + 1) tokens")
         }
     }
 
     @Test func `a bundle whose encoder file lacks the projector is refused by the tensor's name`() throws {
         let folder = try bundle(context: 2048) { $0.remove("projector.model.3.weight") }
-        #expect { try RaDialogPipeline(bundle: ModelBundle.open(folder.path), threads: 1) } throws: {
+        #expect { try RaDialogPipeline(bundle: ModelBundle.open(folder.path), options: ComputeOptions(threads: 1)) } throws: {
             "\($0)".contains("projector.model.3.weight")
         }
     }

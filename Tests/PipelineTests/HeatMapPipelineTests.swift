@@ -7,7 +7,7 @@ import Testing
 @Suite(.enabled(if: Golden.anyBundle != nil, Comment(rawValue: Golden.absence)))
 struct HeatMapPipelineTests {
     private func pipeline(_ rendering: RenderingMode? = nil) throws -> RaDialogPipeline {
-        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), threads: 1, rendering: rendering)
+        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), options: ComputeOptions(threads: 1), rendering: rendering)
     }
 
     private func radiograph(rows: Int = 300, columns: Int = 260) -> Radiograph {

@@ -11,7 +11,7 @@ struct PipelineDraftTests {
     private static let questions = ["List all the findings in this report.", "From which view was the image taken?"]
 
     private func pipeline(threads: Int) throws -> RaDialogPipeline {
-        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), threads: threads)
+        try RaDialogPipeline(bundle: ModelBundle.open(try #require(Golden.anyBundle)), options: ComputeOptions(threads: threads))
     }
 
     /// Without what a clock decides.

@@ -28,12 +28,18 @@ import Testing
 
     @Test func `priority goes first, then what came first`() throws {
         let scratch = try Scratch()
-        for study in ["1.1", "1.2", "1.3"] { _ = try scratch.queue.recordInstance(received(study: study, sop: study + ".1")) }
-        try scratch.raw("UPDATE study SET priority = 1 WHERE study_instance_uid = '1.3'")
+        for study in ["1.1", "1.2", "1.3", "1.4"] { _ = try scratch.queue.recordInstance(received(study: study, sop: study + ".1")) }
+        // The same object again, and another one of a study: each may move its study up, none down.
+        for (study, sop) in [("1.3", "1.3.1"), ("1.4", "1.4.2")] {
+            _ = try scratch.queue.recordInstance(received(study: study, sop: sop) { $0.priority = .high })
+            _ = try scratch.queue.recordInstance(received(study: study, sop: sop))
+        }
+        try scratch.queue.setPriority(study: "1.1", .low, by: scratch.user("house"))
         _ = try scratch.queue.closeQuietStudies(quietPeriod: .zero)
+        #expect(try scratch.queue.claimJob(owner: "w", lease: .seconds(60), minimumPriority: .high)?.study.studyInstanceUID == "1.3")
         var order: [String] = []
-        while let job = try scratch.queue.claimJob(owner: "w", lease: .seconds(60)) { order.append(job.study.studyInstanceUID) }
-        #expect(order == ["1.3", "1.1", "1.2"])
+        while let job = try scratch.queue.claimJob(owner: "w", lease: .seconds(60)) { order.append("\(job.study.studyInstanceUID) \(job.priority)") }
+        #expect(order == ["1.4 high", "1.2 medium", "1.1 low"])
     }
 
     @Test func `images come in the order of their numbers, whatever order they arrived in`() throws {

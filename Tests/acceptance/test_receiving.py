@@ -120,6 +120,31 @@ def test_an_object_that_is_not_what_the_command_says_is_refused(make_daemon):
     daemon.stop()
 
 
+def test_the_priority_of_a_c_store_and_of_a_person_is_the_study_s(make_daemon):
+    daemon = make_daemon(quiet_period="1h").start()
+
+    def priorities():
+        rows = subprocess.run(["sqlite3", f"file:{daemon.state}/radialog.db?mode=ro", "SELECT study_instance_uid, priority FROM study"],
+                              capture_output=True, text=True, check=True)
+        return dict(line.split("|") for line in rows.stdout.split())
+
+    wanted = {}
+    for priority, expected in [(0, "0"), (1, "1"), (2, "0")]:  # MEDIUM, HIGH, LOW: what toolkits send where nobody chose
+        dataset = film(SOPInstanceUID=generate_uid(), StudyInstanceUID=generate_uid())
+        association = associate(daemon, [(dataset.SOPClassUID, [dataset.file_meta.TransferSyntaxUID])])
+        assert association.send_c_store(dataset, priority=priority).Status == 0x0000
+        association.release()
+        wanted[dataset.StudyInstanceUID] = expected
+    assert priorities() == wanted
+    study = next(iter(wanted))
+    daemon.add_user()
+    daemon.ctl("study", "prioritize", study, "low", "--user", "reader", "--password-stdin", stdin=PASSWORD + "\n")
+    assert priorities() == {**wanted, study: "-1"}
+    daemon.ctl("study", "prioritize", study, "high", "--user", "reader", "--password-stdin", stdin="wrong\n", expect=77)
+    assert priorities()[study] == "-1"
+    daemon.stop()
+
+
 def test_a_silent_peer_does_not_keep_others_waiting(make_daemon):
     daemon = make_daemon().start()
     silent = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(5)]

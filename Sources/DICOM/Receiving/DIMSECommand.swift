@@ -1,3 +1,5 @@
+package import ReportModel
+
 /// A command set: group 0000, always implicit VR little endian. PS3.7 6.3.1 and Annex E.
 ///
 /// Read without recursion, and without any sequence: there is none in a command set, so one that has something of
@@ -22,6 +24,8 @@ package struct DIMSECommand: Sendable, Equatable {
     /// (0000,0110); C-CANCEL has none.
     package private(set) var messageID: UInt16?
     package private(set) var hasDataSet: Bool
+    /// (0000,0700): high, or medium for everything else.
+    package private(set) var priority: StudyPriority
     /// (0000,0002), or (0000,0003) of the N services.
     package private(set) var sopClassUID = ""
     /// (0000,1000), or (0000,1001).
@@ -53,6 +57,8 @@ package struct DIMSECommand: Sendable, Equatable {
         self.commandField = commandField
         hasDataSet = dataSetType != Self.noDataSet
         messageID = number(0x0110)
+        // HIGH is 1, MEDIUM 0. LOW, 2, is what storescu and pynetdicom send where nobody chose: it says nothing.
+        priority = number(0x0700) == 1 ? .high : .medium
         sopClassUID = Self.uid(values[0x0002] ?? values[0x0003])
         sopInstanceUID = Self.uid(values[0x1000] ?? values[0x1001])
     }

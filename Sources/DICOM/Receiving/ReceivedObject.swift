@@ -14,6 +14,8 @@ public struct ReceivedObject: Sendable {
     public var instance: InstanceDescription
     /// What was odd in the data set; the object is stored all the same.
     public var flags: Set<DataSetFlag>
+    /// What the peer asked for in the command.
+    public var priority: StudyPriority
     /// As the peer wrote it, without padding; bytes that are not printable ASCII as `\xHH`.
     public var callingAETitle: String
     public var calledAETitle: String
@@ -23,7 +25,8 @@ public struct ReceivedObject: Sendable {
 
     public init(
         path: String, bytes: Int64, dataSetSHA256: String, study: StudyDescription, instance: InstanceDescription,
-        flags: Set<DataSetFlag>, callingAETitle: String, calledAETitle: String, peerAddress: String, receivedAt: Date
+        flags: Set<DataSetFlag>, priority: StudyPriority = .medium, callingAETitle: String, calledAETitle: String, peerAddress: String,
+        receivedAt: Date
     ) {
         self.path = path
         self.bytes = bytes
@@ -31,6 +34,7 @@ public struct ReceivedObject: Sendable {
         self.study = study
         self.instance = instance
         self.flags = flags
+        self.priority = priority
         self.callingAETitle = callingAETitle
         self.calledAETitle = calledAETitle
         self.peerAddress = peerAddress

@@ -95,7 +95,7 @@ struct StoreOperation {
         let status = service.handler.objectReceived(
             ReceivedObject(
                 path: path, bytes: bytes, dataSetSHA256: hash, study: description.study,
-                instance: description.instance, flags: description.flags, callingAETitle: request.callingAETitle,
+                instance: description.instance, flags: description.flags, priority: command.priority, callingAETitle: request.callingAETitle,
                 calledAETitle: request.calledAETitle, peerAddress: service.peerAddress, receivedAt: receivedAt))
         var metadata = [
             "dicom.sop_instance_uid": command.sopInstanceUID, "dicom.study_instance_uid": description.study.studyInstanceUID,

@@ -7,11 +7,8 @@ package struct LanguageModelEvaluation {
     package let model: LanguageModel
     package let tokenizer: any TextTokenizer
     package let pool: KernelPool
-    /// nil for the model's own.
-    private let cacheType: KeyValueType?
 
-    package init(model: LanguageModel, tokenizer: any TextTokenizer, pool: KernelPool, cache: KeyValueType? = nil) {
-        cacheType = cache
+    package init(model: LanguageModel, tokenizer: any TextTokenizer, pool: KernelPool) {
         self.model = model
         self.tokenizer = tokenizer
         self.pool = pool
@@ -20,7 +17,7 @@ package struct LanguageModelEvaluation {
     /// The language model of a bundle, without the image's part.
     package init(bundle: ModelBundle, pool: KernelPool, cache: KeyValueType? = nil) throws {
         let manifest = bundle.manifest.languageModel
-        self.init(model: try LanguageModel(bundle.weights(manifest.weights), manifest), tokenizer: bundle.tokenizer, pool: pool, cache: cache)
+        self.init(model: try LanguageModel(bundle.weights(manifest.weights), manifest, cache: cache), tokenizer: bundle.tokenizer, pool: pool)
     }
 
     /// A GGUF file by itself: it holds the model's numbers, weights and vocabulary.
@@ -37,10 +34,8 @@ package struct LanguageModelEvaluation {
             throw WeightsError.malformed(
                 path: path, reason: "it has \(tokenizer.vocabularySize) tokens, and embeddings for \(manifest.vocabulary)")
         }
-        self.init(model: try LanguageModel(weights, manifest), tokenizer: tokenizer, pool: pool, cache: cache)
+        self.init(model: try LanguageModel(weights, manifest, cache: cache), tokenizer: tokenizer, pool: pool)
     }
-
-    private func makeCache() -> KeyValueCache { KeyValueCache(model.manifest, type: cacheType ?? model.keyValueType) }
 
     // MARK: - Perplexity
 
@@ -102,7 +97,7 @@ package struct LanguageModelEvaluation {
     /// -ln p of the tokens behind rows `first` ..< count - 1, each given all before it.
     package func surprises(_ tokens: [Int32], from first: Int, check: () throws -> Void = {}) throws -> [Double] {
         var result: [Double] = []
-        try model.readEvery(pool, model.embed(tokens), from: first, cache: makeCache(), check: check) { start, logits in
+        try model.readEvery(pool, model.embed(tokens), from: first, cache: model.makeCache(), check: check) { start, logits in
             var best: [Int] = []
             var differences: [Double] = []
             for row in 0..<logits.rows {
@@ -158,7 +153,7 @@ package struct LanguageModelEvaluation {
         guard limit > 0 || top > 0 || onLogits != nil else { return result }
         guard !tokens.isEmpty else { throw PipelineError.badText("it has no tokens") }
         let from = onLogits == nil ? tokens.count - 1 : 0
-        try model.readEvery(pool, model.embed(tokens), from: from, cache: makeCache()) { start, logits in
+        try model.readEvery(pool, model.embed(tokens), from: from, cache: model.makeCache()) { start, logits in
             guard logits.isFinite else { throw PipelineError.notFinite(stage: "language model") }
             try onLogits?(logits)
             guard start + logits.rows == tokens.count else { return }

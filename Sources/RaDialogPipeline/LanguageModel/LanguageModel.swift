@@ -38,7 +38,9 @@ package final class LanguageModel: Sendable {
     /// Logits that are held at once where those of every row are wanted: 16 MB.
     private static let logitFloats = 1 << 22
 
-    package init(_ source: any TensorSource, _ manifest: BundleManifest.LanguageModel) throws {
+    /// - Parameter cache: how keys and values are stored; nil: where products are rounded to panels' arithmetic, halves, which lose nothing that
+    ///   counts; where they are exact, floats.
+    package init(_ source: any TensorSource, _ manifest: BundleManifest.LanguageModel, cache: KeyValueType? = nil) throws {
         self.manifest = manifest
         let hidden = manifest.hidden
         guard manifest.heads > 0, hidden % manifest.heads == 0, manifest.headDimension % 2 == 0,
@@ -71,6 +73,7 @@ package final class LanguageModel: Sendable {
             head = try Linear(source, "lm_head", outputs: manifest.vocabulary, inputs: hidden)
         }
         rotary = try Rotary(manifest)
+        keyValueType = cache ?? (head.isInPanels ? .f16 : .f32)
     }
 
     private static func embeddings(_ source: any TensorSource, _ name: String, shape: [Int]) throws(WeightsError) -> Embeddings {
@@ -127,11 +130,11 @@ package final class LanguageModel: Sendable {
         }
     }
 
-    /// A cache of this model. Where products are rounded to panels' arithmetic, halves lose nothing that counts; where they are exact, it is.
+    /// A cache of this model.
     package func makeCache() -> KeyValueCache { KeyValueCache(manifest, type: keyValueType) }
 
     /// How `makeCache`'s caches store their numbers.
-    package var keyValueType: KeyValueType { isInPanels ? .f16 : .f32 }
+    package let keyValueType: KeyValueType
 
     /// Runs `rows` through the layers behind what `cache` holds, in place.
     private func advance(_ pool: KernelPool, _ rows: Activations, cache: KeyValueCache, check: () throws -> Void) throws {

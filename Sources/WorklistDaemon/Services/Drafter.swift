@@ -22,7 +22,7 @@ struct Drafter: Sendable {
     func run(until signal: ServiceSignal) {
         repeat {
             do throws(QueueError) {
-                while !signal.isStopped, let job = try queue.claimJob(owner: owner, lease: lease, minimumPriority: urgentOnly ? 1 : nil) {
+                while !signal.isStopped, let job = try queue.claimJob(owner: owner, lease: lease, minimumPriority: urgentOnly ? .high : nil) {
                     try work(on: job, until: signal)
                 }
             } catch {
@@ -75,8 +75,13 @@ struct Drafter: Sendable {
 }
 
 extension Urgency {
-    /// - Parameter priority: a study's in the queue.
-    init(priority: Int) { self = priority > 0 ? .stat : priority < 0 ? .batch : .routine }
+    init(priority: StudyPriority) {
+        self = switch priority {
+        case .high: .stat
+        case .medium: .routine
+        case .low: .batch
+        }
+    }
 }
 
 /// Renews a job's lease from inside the work that needs it: asked at every token, it writes only when a third has passed.

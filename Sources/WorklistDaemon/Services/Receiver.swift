@@ -19,7 +19,7 @@ struct Receiver: ReceivedObjectHandler {
     func objectReceived(_ object: ReceivedObject) -> StoreStatus {
         let instance = ReceivedInstance(
             study: object.study, instance: object.instance, relativePath: object.path, byteCount: object.bytes,
-            dataSetSHA256: object.dataSetSHA256, callingAETitle: object.callingAETitle, calledAETitle: object.calledAETitle,
+            dataSetSHA256: object.dataSetSHA256, priority: object.priority, callingAETitle: object.callingAETitle, calledAETitle: object.calledAETitle,
             peerAddress: object.peerAddress)
         do throws(QueueError) {
             let outcome = try queue.recordInstance(instance)

@@ -1,0 +1,18 @@
+public import ArgumentParser
+import RaDialogPipeline
+
+/// How a bundle is computed, for every command that runs one. The defaults are the daemon's.
+struct ComputeArguments: ParsableArguments {
+    @Option(help: "Threads; 0 for all cores. No text and no figure but times depends on it.") var threads = 0
+    @Option(help: ArgumentHelp("The language model's products, for a bundle in panels.", valueName: "A")) var arithmetic = ComputeOptions.Arithmetic.auto
+    @Option(name: .customLong("kv-cache"), help: ArgumentHelp("How keys and values are stored.", valueName: "T")) var cache = ComputeOptions.Cache.auto
+
+    var options: ComputeOptions { ComputeOptions(threads: threads, arithmetic: arithmetic, cache: cache) }
+
+    func validate() throws {
+        guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }
+    }
+}
+
+extension ComputeOptions.Arithmetic: ExpressibleByArgument {}
+extension ComputeOptions.Cache: ExpressibleByArgument {}
