@@ -47,6 +47,9 @@ public final class RaDialogPipeline: Sendable {
 
     package func languageBenchmark() -> LanguageModelBenchmark { LanguageModelBenchmark(languageModel, pool: pool) }
 
+    /// nil for a bundle that only talks.
+    package func trunkBenchmark() -> TrunkBenchmark? { vision.map { TrunkBenchmark($0, pool: pool) } }
+
     /// The arithmetic path, as it stands in provenance.
     public var arithmetic: String {
         var parts = [pool.arithmeticName]

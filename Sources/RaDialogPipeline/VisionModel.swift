@@ -4,7 +4,7 @@ internal import ReportModel
 final class VisionModel: Sendable {
     let manifest: BundleManifest.Vision
     let rendering: RenderingMode
-    private let encoder: ImageEncoder
+    let encoder: ImageEncoder
     let classifier: Classifier
     private let alignment: Alignment
     /// Of the two trunks.

@@ -10,9 +10,11 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench", abstract: "Times a bundle on this machine: its stages, its language model, and whole studies.",
         discussion: """
             language: reading prompts and writing with 1 to 16 sequences at once (each with a prompt of 256 tokens of its own). \
+            trunks: the image encoder's and the classifier's, one film and eight together. \
             study: the stages of one draft of --tokens tokens. batch: --studies drafts, --together at the same time. dialogue: the first token \
             of a follow-up question, with nothing else running and beside a batch.
-            --peers runs this command and the programs of Benchmarks/peers in turn and prints ratios; see Benchmarks/peers/README.md.
+            --peers runs this command and the programs of Benchmarks/peers in turn, --repetitions rounds of them, and prints ratios: llama.cpp for \
+            --part language (the default), OpenVINO, PyTorch and ONNX Runtime for --part trunks; see Benchmarks/peers/README.md.
             """)
 
     enum InstructionSet: String, CaseIterable, ExpressibleByArgument {
@@ -28,7 +30,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case language, study, batch, dialogue
+        case language, trunks, study, batch, dialogue
     }
 
     @Argument(help: ArgumentHelp("The bundle's folder.", valueName: "BUNDLE"), completion: .directory) var directory: String
@@ -49,11 +51,21 @@ struct BenchCommand: ParsableCommand {
 
     func validate() throws {
         guard tokens > 0, studies > 0, together > 0, repetitions > 0 else { throw ValidationError("counts are 1 or more") }
-        guard (peers == nil) == (gguf == nil) else { throw ValidationError("--peers and --gguf go together") }
+        guard peers != nil else { return try require(gguf == nil, "--gguf goes with --peers") }
+        try require(Set(part).isSubset(of: [.language, .trunks]), "with --peers, --part is language or trunks")
+        try require(part == [.trunks] || gguf != nil, "with --peers, the language model wants --gguf")
+    }
+
+    private func require(_ condition: Bool, _ what: String) throws {
+        if !condition { throw ValidationError(what) }
     }
 
     func run() throws {
-        if let peers, let gguf { return try BenchPeers(folder: peers, gguf: gguf).run(directory, repetitions: repetitions, threads: compute.threads, choices: choices, json: json) }
+        if let peers {
+            let parts = part.isEmpty ? [.language] : part
+            return try BenchPeers(folder: peers, gguf: gguf, trunks: parts.contains(.trunks)).run(
+                ["bench", directory] + parts.flatMap { ["--part", $0.rawValue] } + choices, rounds: repetitions, threads: compute.threads, json: json)
+        }
         let started = ContinuousClock.now
         let bundle = try Bundles.open(directory)
         let pipeline = try Bundles.load(bundle, compute.options, instructionSet: instructionSet?.set)
@@ -63,7 +75,8 @@ struct BenchCommand: ParsableCommand {
         report.add("load", "s", [ready])
         let parts = part.isEmpty ? Part.allCases.filter { pipeline.readsImages || $0 == .language } : part
         if parts.contains(.language) { try language(pipeline, &report) }
-        if parts != [.language] {
+        if parts.contains(.trunks), let trunks = pipeline.trunkBenchmark() { try measure(trunks, &report) }
+        if !Set(parts).isSubset(of: [.language, .trunks]) {
             let benchmark = PipelineBenchmark(pipeline, film: try radiograph(), tokens: tokens)
             if parts.contains(.study) { try study(benchmark, &report) }
             if parts.contains(.batch) { try batch(benchmark, &report) }
@@ -92,6 +105,20 @@ struct BenchCommand: ParsableCommand {
                 "decode", "tokens/s", try (0..<repetitions).map { _ in written / (try benchmark.decode(sequences)) }, tokens: LanguageModelBenchmark.prompt,
                 sequences: sequences)
             report.add("resident memory", "GB", [Self.memory("VmRSS")], sequences: sequences)
+        }
+    }
+
+    private func measure(_ trunks: TrunkBenchmark, _ report: inout BenchReport) throws {
+        for images in [1, 8] {
+            progress("trunks, \(images) film\(images == 1 ? "" : "s")")
+            var film = Array(repeating: 0.0, count: repetitions)
+            for (index, side) in trunks.sides.enumerated() {
+                _ = try trunks.seconds(index, images: images)
+                let values = try (0..<repetitions).map { _ in try trunks.seconds(index, images: images) * 1000 / Double(images) }
+                report.add("trunk", "ms/image", values, side: side, images: images)
+                film = zip(film, values).map(+)
+            }
+            report.add("trunks of a film", "ms/film", film, images: images)
         }
     }
 
@@ -152,20 +179,26 @@ struct BenchCommand: ParsableCommand {
 /// This command and the peers in turn, through the script that makes ratios of their rounds.
 struct BenchPeers {
     let folder: String
-    let gguf: String
+    /// For llama.cpp; nil: it is left out.
+    let gguf: String?
+    /// Whether the vision peers take part.
+    let trunks: Bool
 
-    func run(_ bundle: String, repetitions: Int, threads: Int, choices: [String], json: Bool) throws {
+    /// - Parameter arguments: of our command, but for those that every program gets.
+    func run(_ arguments: [String], rounds: Int, threads: Int, json: Bool) throws {
         let scripts = "Benchmarks/peers"
         let python = folder + "/bin/python"
         for path in [scripts + "/interleave.py", python] where !FileManager.default.fileExists(atPath: path) {
             throw Failure("\(path) is missing: run \(scripts)/install.sh \(folder) in the root of a checkout, and this command there, too", Status.notFound)
         }
         let count = threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads
-        let ours = [CommandLine.arguments[0], "bench", bundle, "--part", "language", "--repetitions", "2", "--threads", "\(count)", "--json"] + choices
-        let theirs = [python, scripts + "/language.py", gguf, "--threads", "\(count)", "--repetitions", "2"]
+        let alike = ["--threads", "\(count)", "--repetitions", "2"]
+        var peers = gguf.map { [[python, scripts + "/language.py", $0]] } ?? []
+        if trunks { peers += ["openvino-bf16", "openvino-f16", "torch-bf16", "onnxruntime-fp32"].map { [python, scripts + "/vision.py", $0] } }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = [scripts + "/interleave.py", "--ours", quoted(ours), "--peer", quoted(theirs), "--rounds", "\(repetitions)"] + (json ? ["--json"] : [])
+        process.arguments = [scripts + "/interleave.py", "--ours", quoted([CommandLine.arguments[0]] + arguments + alike + ["--json"])]
+            + peers.flatMap { ["--peer", quoted($0 + alike)] } + ["--rounds", "\(rounds)"] + (json ? ["--json"] : [])
         do {
             try process.run()
         } catch {

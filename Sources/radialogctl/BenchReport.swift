@@ -14,6 +14,7 @@ struct BenchReport: Encodable {
         var what: String
         var tokens: Int?
         var sequences: Int?
+        var side: Int?
         var images: Int?
         var unit: String
         var median: Double
@@ -21,17 +22,17 @@ struct BenchReport: Encodable {
         var max: Double
 
         var shape: String {
-            [(tokens, "tokens"), (sequences, "sequences"), (images, "images")].compactMap { count, name in count.map { "\($0) \(name)" } }
+            [(tokens, "tokens"), (sequences, "sequences"), (side, "wide"), (images, images == 1 ? "image" : "images")].compactMap { count, name in count.map { "\($0) \(name)" } }
                 .joined(separator: ", ")
         }
     }
 
     /// - Parameter values: at least one.
-    mutating func add(_ what: String, _ unit: String, _ values: [Double], tokens: Int? = nil, sequences: Int? = nil, images: Int? = nil) {
+    mutating func add(_ what: String, _ unit: String, _ values: [Double], tokens: Int? = nil, sequences: Int? = nil, side: Int? = nil, images: Int? = nil) {
         let sorted = values.sorted()
         let median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
         results.append(
-            Row(what: what, tokens: tokens, sequences: sequences, images: images, unit: unit, median: median, min: sorted[0], max: sorted[sorted.count - 1]))
+            Row(what: what, tokens: tokens, sequences: sequences, side: side, images: images, unit: unit, median: median, min: sorted[0], max: sorted[sorted.count - 1]))
     }
 
     func printTable() {

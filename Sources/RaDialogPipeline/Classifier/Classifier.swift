@@ -22,7 +22,7 @@ public enum ActivationMapSelection: Sendable {
 
 package struct Classifier: Sendable {
     private let manifest: BundleManifest.Classifier
-    private let encoder: ImageEncoder
+    let encoder: ImageEncoder
     /// Inputs in the order of our pooled grid: cell by cell, channels within. The checkpoint's is channel-major.
     private let first: Linear
     private let second: Linear

@@ -4,7 +4,7 @@
 
 /// The image encoder.
 package struct ImageEncoder: Sendable {
-    private let trunk: Trunk
+    let trunk: Trunk
     /// 1x1, no bias: a linear layer over the pixels.
     private let toPatches: Linear
     /// [patchChannels]: the same for every patch.
