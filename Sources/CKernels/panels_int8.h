@@ -3,7 +3,7 @@
 // runs over the blocks in ascending order. So every set computes the same bits.
 //
 // Before inclusion: CK_INT8(name) names the functions; CK_INT8_WIDTH is the outputs of a register, CK_INT8_BIAS what is added to the bytes of
-// Q8_0; CK_INT8(whole) is a register of 32-bit whole numbers. CK_INT8(nibbles) and CK_INT8(bytes) add the products of four columns, of
+// Q8_0 and CK_INT8_NIBBLE_BIAS to the nibbles of Q4_0; CK_INT8(whole) is a register of 32-bit whole numbers. CK_INT8(nibbles) and CK_INT8(bytes) add the products of four columns, of
 // weights 0 ... 15 and of Q8_0's bytes, to a sum; CK_INT8(nibbles_total) makes 32-bit numbers of 32 columns' sum.
 
 // Vectors wider than the registers are passed between functions here, all of which are inlined: no ABI is involved.
@@ -12,9 +12,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 typedef float CK_INT8(real) __attribute__((vector_size(CK_INT8_WIDTH * sizeof(float))));
-typedef float CK_INT8(outputs) __attribute__((vector_size(CK_PANEL_OUTPUTS * sizeof(float))));
-typedef int32_t CK_INT8(levels) __attribute__((vector_size(CK_PANEL_OUTPUTS * sizeof(int32_t))));
-
+#include "panels_int8_finish.h"
 #include "panels_int8_convert.h"
 #include "panels_int8_unpack.h"
 
@@ -87,30 +85,6 @@ CK_INLINE void CK_INT8(multiply)(const ck_block_type type, const ck_panel_job *j
 
 // MARK: Panels
 
-/// Sums of one panel to y.
-static void CK_INT8(finish)(const ck_panel_job *job, const float *sums, size_t panel) {
-    size_t output = panel * CK_PANEL_OUTPUTS, left = job->weights.rows - output, bytes = (left < CK_PANEL_OUTPUTS ? left : CK_PANEL_OUTPUTS) * sizeof(float);
-    const ck_epilogue *e = &job->epilogue;
-    CK_INT8(outputs) undo, bias = {0}, residual = {0};
-    memcpy(&undo, (const uint8_t *)job->weights.data + panel * job->panel_bytes, sizeof undo);
-    if (e->bias != NULL) memcpy(&bias, e->bias + output, bytes);
-    for (size_t row = 0; row < job->m; row++, sums += CK_PANEL_OUTPUTS) {
-        // 2^undo in two factors, because either alone may be out of a float's range.
-        CK_INT8(levels) exponent = __builtin_convertvector(undo + job->exponents[row], CK_INT8(levels)), half = exponent >> 1;
-        CK_INT8(outputs) sum;
-        memcpy(&sum, sums, sizeof sum);
-        sum = sum * (CK_INT8(outputs))((half + 127) << 23) * (CK_INT8(outputs))((exponent - half + 127) << 23) + bias;
-        size_t at = row * job->y_stride + output;
-        if (e->residual != NULL) {
-            memcpy(&residual, e->residual + at, bytes);
-            sum += residual;
-        }
-        // Only what is below zero: NaN stays.
-        if (e->relu) sum = (CK_INT8(outputs))((CK_INT8(levels))sum & ~(sum < 0));
-        memcpy(job->y + at, &sum, bytes);
-    }
-}
-
 /// Each stream goes through panels that follow each other, so that what is prefetched behind a panel is the next one.
 CK_INLINE void CK_INT8(few_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end) {
     _Alignas(64) float sums[CK_PANEL_STREAMS][CK_PANEL_ROWS * CK_PANEL_OUTPUTS];
@@ -131,7 +105,7 @@ CK_INLINE void CK_INT8(few_of)(const ck_block_type type, const ck_panel_job *job
                 else CK_INT8(multiply)(type, job, sums[s], &weights, b, 1);
             }
         }
-        for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) CK_INT8(finish)(job, sums[s], p + s * length);
+        for (size_t s = 0; s < CK_PANEL_STREAMS && p + s * length < end; s++) CK_INT8(finish)(job, sums[s], p + s * length, 0, job->m);
     }
 }
 
@@ -148,9 +122,11 @@ CK_INLINE void CK_INT8(many_of)(const ck_block_type type, const ck_panel_job *jo
             for (size_t b = 0; b < count; b++) CK_INT8(unpack)(type, weights + b, panel, unit * 2 + b);
             CK_INT8(multiply)(type, job, sums, weights, unit * 2, count);
         }
-        CK_INT8(finish)(job, sums, p);
+        CK_INT8(finish)(job, sums, p, 0, job->m);
     }
 }
+
+static void CK_INT8(convert)(const ck_panel_job *job, size_t row) { CK_INT8(convert_to)(job, row, ck_int8_place_in_group(job, row)); }
 
 static void CK_INT8(few)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace) {
     (void)workspace;

@@ -8,7 +8,7 @@
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
 #define CK_INT8(name) ck_int8_avx512vnni_##name
-enum { CK_INT8_WIDTH = 16, CK_INT8_BIAS = 128 };
+enum { CK_INT8_WIDTH = 16, CK_INT8_BIAS = 128, CK_INT8_NIBBLE_BIAS = 0 };
 
 typedef int32_t CK_INT8(whole) __attribute__((vector_size(CK_INT8_WIDTH * sizeof(int32_t))));
 

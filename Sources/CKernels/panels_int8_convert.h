@@ -1,4 +1,4 @@
-// Part of panels_int8.h: a row of x to signed bytes. Plain lane operations and exact reductions: the same bits on every set.
+// Part of panels_int8.h and panels_int8_amx.c: a row of x to signed bytes. Plain lane operations and exact reductions: the same bits on every set.
 
 typedef float CK_INT8(floats) __attribute__((vector_size(32 * sizeof(float))));
 typedef int32_t CK_INT8(words) __attribute__((vector_size(32 * sizeof(int32_t))));
@@ -46,10 +46,10 @@ CK_INLINE void CK_INT8(convert_not_finite)(uint8_t *bytes, uint8_t *words, size_
     memcpy(words + 2 * stride, &nan, sizeof nan);
 }
 
-static void CK_INT8(convert)(const ck_panel_job *job, size_t row) {
-    size_t columns = job->weights.columns, rows = ck_int8_group_rows(job, row), r = row % CK_INT8_ROWS;
+/// Row `row` to the blocks from `place` on.
+static void CK_INT8(convert_to)(const ck_panel_job *job, size_t row, ck_int8_place place) {
+    size_t columns = job->weights.columns;
     const float *x = job->x + row * columns;
-    uint8_t *block = ck_int8_x_at(job, row, 0);
     uint32_t bits = CK_INT8(largest)(x, columns);
     bool finite = bits < 0x7F800000u;
     // Scaled so that no sum overflows; 2^-exponent is a normal number.
@@ -59,11 +59,10 @@ static void CK_INT8(convert)(const ck_panel_job *job, size_t row) {
     uint32_t power_bits = (uint32_t)(127 - exponent) << 23;
     float power;
     memcpy(&power, &power_bits, sizeof power);
-    for (size_t k = 0; k < columns; k += 32, block += rows * CK_INT8_BLOCK_BYTES) {
-        uint8_t *words = block + rows * 32 + r * 4;
+    for (size_t k = 0; k < columns; k += 32, place.bytes += place.advance, place.words += place.advance) {
         CK_INT8(floats) values;
         memcpy(&values, x + k, sizeof values);
-        if (finite) CK_INT8(convert_block)(block + r * 32, words, rows * 4, values * power);
-        else CK_INT8(convert_not_finite)(block + r * 32, words, rows * 4);
+        if (finite) CK_INT8(convert_block)(place.bytes, place.words, place.stride, values * power);
+        else CK_INT8(convert_not_finite)(place.bytes, place.words, place.stride);
     }
 }

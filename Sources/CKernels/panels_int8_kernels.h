@@ -18,8 +18,8 @@ enum {
 // ck_panels_scratch_bytes has two bytes for each number of x.
 _Static_assert(CK_INT8_BLOCK_BYTES <= 32 * 2, "x does not fit its part of the scratch");
 
-/// 32 columns of a panel. A weight is scales[j] * (q - offset) - minima[j] with the offset 8 for Q4_0, CK_INT8_BIAS for Q8_0, 0 for Q4_K, which
-/// alone has minima.
+/// 32 columns of a panel. A weight is scales[j] * (q - offset) - minima[j] with the offset 8 - CK_INT8_NIBBLE_BIAS for Q4_0, CK_INT8_BIAS for Q8_0, 0 for
+/// Q4_K, which alone has minima.
 typedef struct {
     /// Bytes 4j ... 4j + 3 of line i hold q of output j, columns 8 * (i / 2) + 0, 4, 1, 5, or where i is odd 2, 6, 3, 7: the order of the
     /// lower and upper halves of a panel's bytes.
@@ -40,6 +40,18 @@ static inline uint8_t *ck_int8_x_at(const ck_panel_job *job, size_t row, size_t 
     return job->tiles + (row / CK_INT8_ROWS * CK_INT8_ROWS * blocks + ck_int8_group_rows(job, row) * block) * CK_INT8_BLOCK_BYTES;
 }
 
+/// Where a row's first block lies: its bytes; its three words, `stride` apart; the next block `advance` further.
+typedef struct {
+    uint8_t *bytes, *words;
+    size_t stride, advance;
+} ck_int8_place;
+
+static inline ck_int8_place ck_int8_place_in_group(const ck_panel_job *job, size_t row) {
+    size_t rows = ck_int8_group_rows(job, row), r = row % CK_INT8_ROWS;
+    uint8_t *block = ck_int8_x_at(job, row, 0);
+    return (ck_int8_place){.bytes = block + r * 32, .words = block + rows * 32 + r * 4, .stride = rows * 4, .advance = rows * CK_INT8_BLOCK_BYTES};
+}
+
 /// Q4_0, Q8_0 and Q4_K are whole numbers with scales.
 static inline bool ck_has_int8_form(ck_block_type type) { return type == CK_BLOCK_Q4_0 || type == CK_BLOCK_Q8_0 || type == CK_BLOCK_Q4_K; }
 
@@ -48,6 +60,7 @@ extern const ck_panel_kernels ck_int8_scalar_kernels;
 extern const ck_panel_kernels ck_int8_avx2_kernels;
 extern const ck_panel_kernels ck_int8_avxvnni_kernels;
 extern const ck_panel_kernels ck_int8_avx512vnni_kernels;
+extern const ck_panel_kernels ck_int8_amx_kernels;
 #endif
 
 /// The fastest of them on the pool's instruction set and this processor.

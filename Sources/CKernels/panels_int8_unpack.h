@@ -1,4 +1,4 @@
-// Part of panels_int8.h: blocks of a panel as whole numbers and scales.
+// Part of panels_int8.h and panels_int8_amx.c: blocks of a panel as whole numbers and scales.
 
 typedef uint8_t CK_INT8(line) __attribute__((vector_size(4 * CK_PANEL_OUTPUTS)));
 typedef uint8_t CK_INT8(pairs) __attribute__((vector_size(2 * CK_PANEL_OUTPUTS)));
@@ -12,13 +12,13 @@ CK_INLINE void CK_INT8(unpack_products)(float *target, const uint8_t *halves, co
     memcpy(target, &values, sizeof values);
 }
 
-CK_INLINE void CK_INT8(unpack_nibbles)(ck_int8_block *block, const uint8_t *nibbles) {
+CK_INLINE void CK_INT8(unpack_nibbles)(ck_int8_block *block, const uint8_t *nibbles, const uint8_t bias) {
     CK_UNROLL
     for (size_t g = 0; g < 4; g++) {
         CK_INT8(line) line, low, high;
         memcpy(&line, nibbles + g * sizeof line, sizeof line);
-        low = line & 15;
-        high = line >> 4;
+        low = (line & 15) - bias;
+        high = (line >> 4) - bias;
         memcpy(block->lines[2 * g], &low, sizeof low);
         memcpy(block->lines[2 * g + 1], &high, sizeof high);
     }
@@ -46,11 +46,11 @@ CK_INLINE void CK_INT8(unpack)(const ck_block_type type, ck_int8_block *block, c
         const uint8_t *super = panel + b / 8 * CK_PANEL_SUPER_BYTES, *bytes = super + 64 + b % 8 * 16;
         CK_INT8(unpack_products)(block->scales, super, bytes);
         CK_INT8(unpack_products)(block->minima, super + 32, bytes + 128);
-        CK_INT8(unpack_nibbles)(block, super + 320 + b % 8 * 256);
+        CK_INT8(unpack_nibbles)(block, super + 320 + b % 8 * 256, 0);
         return;
     }
     const uint8_t *unit = panel + b / 2 * ck_panel_unit_bytes(type);
     CK_INT8(widen)(block->scales, unit + b % 2 * 32);
-    if (type == CK_BLOCK_Q4_0) CK_INT8(unpack_nibbles)(block, unit + 64 + b % 2 * 256);
+    if (type == CK_BLOCK_Q4_0) CK_INT8(unpack_nibbles)(block, unit + 64 + b % 2 * 256, CK_INT8_NIBBLE_BIAS);
     else CK_INT8(unpack_bytes)(block, unit + 64 + b % 2 * 512);
 }

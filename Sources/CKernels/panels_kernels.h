@@ -49,6 +49,8 @@ typedef struct {
 enum {
     CK_PANEL_BUFFER = 4 * CK_PANEL_PIECE / 32 * CK_PANEL_TILE,
     CK_PANEL_SUMS = CK_PANEL_GROUP * (CK_PANEL_PASS / 16) * CK_PANEL_TILE,
+    /// For few rows: unpacked weights, totals and sums.
+    CK_PANEL_FEW = 16 * CK_PANEL_TILE,
 };
 
 /// What one kind of tiles provides.
@@ -69,6 +71,7 @@ extern const ck_panel_kernels ck_bf16_panel_kernels;
 extern const ck_panel_kernels ck_fp16_panel_kernels;
 /// Asks for what the kernels need: processor, registers saved by the kernel, permission for the tiles.
 bool ck_processor_has_panels(ck_panel_arithmetic arithmetic);
+bool ck_processor_has_int8_tiles(void);
 #endif
 
 /// Tiles of 16 rows of x come in pairs, so that two of the same columns lie side by side: where tile `kt` (32 columns each) of tile row

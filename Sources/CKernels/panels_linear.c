@@ -120,7 +120,7 @@ static size_t tile_bytes(size_t m, size_t columns) {
 
 static size_t workspace_bytes(size_t m) {
     if (m > CK_PANEL_ROWS) return CK_PANEL_BUFFER + CK_PANEL_SUMS;
-    return (4 + CK_PANEL_STREAMS) * CK_PANEL_TILE; // two units, and sums
+    return CK_PANEL_FEW;
 }
 
 size_t ck_panels_scratch_bytes(const ck_pool *pool, size_t m, size_t columns) {

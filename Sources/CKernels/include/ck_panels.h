@@ -23,7 +23,7 @@ typedef enum {
     /// AMX: x and weights rounded to halves, eight times closer than bfloat16, products and sums in f32.
     CK_PANEL_FP16 = 2,
     /// x rounded to signed bytes with a scale for each 32 columns; whole-number sums of those columns, which are exact; f32 sums of the blocks.
-    /// The same bits on every instruction set: AVX2, AVX-VNNI, AVX-512 VNNI and the slow scalar one. For processors without tiles. F16 and
+    /// The same bits on every instruction set: AVX2, AVX-VNNI, AVX-512 VNNI, AMX and the slow scalar one. For processors without bf16 tiles. F16 and
     /// BF16 weights have no such form: FP32 stands in, to the bit.
     CK_PANEL_INT8 = 3,
 } ck_panel_arithmetic;
