@@ -72,7 +72,7 @@ package final class KernelPool: Sendable {
         try self.init(threads: threads, instructionSet: instructionSet, panelArithmetic: hasTiles ? nil : .int8, pinned: pinned)
     }
 
-    /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone.
+    /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone, and give the same draft on every processor: so do fp32's.
     package var imageArithmetic: PanelArithmetic { panelArithmetic == .int8 ? .fp32 : panelArithmetic }
 
     /// Lends working memory, aligned to 64, to one product or trunk at a time.
