@@ -84,6 +84,10 @@ CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const flo
     __m512 low = _mm512_fmadd_ps(_mm512_load_ps(sums), _mm512_load_ps(header), _mm512_load_ps(header + 32));
     __m512 high = _mm512_fmadd_ps(_mm512_load_ps(sums + 256), _mm512_load_ps(header + 16), _mm512_load_ps(header + 48));
     if (residual) {
+        // The same pair's line of the next block.
+        for (size_t line = 0; line < CK_CONV_LINE; line += 64) {
+            _mm_prefetch((const char *)job->residual + at + pair * CK_CONV_LINE + 2 * CK_TILE_POSITIONS * job->y_pixel + line, _MM_HINT_T1);
+        }
         low = _mm512_add_ps(low, CK_CONV(read)(job->residual + at + pair * CK_CONV_LINE));
         high = _mm512_add_ps(high, CK_CONV(read)(job->residual + at + pair * CK_CONV_LINE + 32));
     }
@@ -95,7 +99,7 @@ CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const flo
     }
     if (!floats) {
         uint8_t *target = job->y + at + pair * CK_CONV_LINE;
-        // The same pair's line of the next block: a store that misses the caches reads it first.
+        // There as well: a store that misses the caches reads first.
         for (size_t line = 0; line < CK_CONV_LINE; line += 64) __asm__ volatile("prefetchw %0" : : "m"(target[2 * CK_TILE_POSITIONS * job->y_pixel + line]));
         CK_CONV(write)(target, target + 64, low, high);
     } else {
@@ -168,7 +172,7 @@ CK_INLINE void CK_CONV(place)(const ck_conv_job *job, CK_CONV(block) *block, siz
 }
 
 static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end) {
-    enum { resident = 1 << 20, pair_lines = CK_CONV_WEIGHTS / 64, position_lines = 2 * CK_TILE_POSITIONS * CK_CONV_LINE / 64 };
+    enum { resident = 512 << 10, pair_lines = CK_CONV_WEIGHTS / 64, position_lines = 2 * CK_TILE_POSITIONS * CK_CONV_LINE / 64 };
     _Alignas(64) float sums[1024];
     size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows), halves = (tiles + 1) / 2, pairs = end - first;
     size_t pair_steps = job->tap_rows * job->tap_columns * job->steps;

@@ -11,12 +11,12 @@
 enum { CK_CONV_LINE = 128, CK_CONV_WEIGHTS = 4 * CK_TILE_BYTES };
 
 /// Rests of x by roundings of w, roundings by roundings, roundings by rests: between two of these only one side is loaded anew, so that eight
-/// loads serve twelve products.
+/// loads serve twelve products. Filters pass by the first-level cache, which keeps the positions.
 CK_INLINE void CK_CONV(square_step)(const uint8_t *a, const uint8_t *b, size_t position, size_t rests, const uint8_t *weights) {
     _tile_loadd(4, a + rests, position);
-    _tile_loadd(6, weights, 64);
+    _tile_stream_loadd(6, weights, 64);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, weights + CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + CK_TILE_BYTES, 64);
     _tile_dpbf16ps(1, 4, 7);
     _tile_loadd(5, b + rests, position);
     _tile_dpbf16ps(2, 5, 6);
@@ -27,26 +27,26 @@ CK_INLINE void CK_CONV(square_step)(const uint8_t *a, const uint8_t *b, size_t p
     _tile_loadd(5, b, position);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
-    _tile_loadd(6, weights + 2 * CK_TILE_BYTES, 64);
+    _tile_stream_loadd(6, weights + 2 * CK_TILE_BYTES, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(2, 5, 6);
-    _tile_loadd(7, weights + 3 * CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + 3 * CK_TILE_BYTES, 64);
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(3, 5, 7);
 }
 
 CK_INLINE void CK_CONV(flat_step)(const uint8_t *a, size_t position, size_t rests, const uint8_t *weights) {
     _tile_loadd(4, a + rests, position);
-    _tile_loadd(6, weights, 64);
+    _tile_stream_loadd(6, weights, 64);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, weights + CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + CK_TILE_BYTES, 64);
     _tile_dpbf16ps(1, 4, 7);
     _tile_loadd(4, a, position);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(6, weights + 2 * CK_TILE_BYTES, 64);
+    _tile_stream_loadd(6, weights + 2 * CK_TILE_BYTES, 64);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, weights + 3 * CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + 3 * CK_TILE_BYTES, 64);
     _tile_dpbf16ps(1, 4, 7);
 }
 

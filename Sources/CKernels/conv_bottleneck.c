@@ -6,9 +6,9 @@
 
 enum {
     /// Weights of a block up to which each thread may read all of them for each band.
-    CK_BOTTLENECK_WEIGHTS = 1 << 20,
+    CK_BOTTLENECK_WEIGHTS = 2 << 20,
     /// Bytes of a band of images in the cache, about.
-    CK_BOTTLENECK_BAND = 512 << 10,
+    CK_BOTTLENECK_BAND = 768 << 10,
 };
 
 typedef struct {

@@ -6,7 +6,7 @@
 
 enum {
     /// Positions of a band, about: enough for the weights that come with them, few enough for the second-level cache.
-    CK_CONV_BAND = 512,
+    CK_CONV_BAND = 256,
     /// Tasks that keep every thread busy to the end.
     CK_CONV_TASKS_A_THREAD = 4,
 };

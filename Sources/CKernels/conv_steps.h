@@ -2,13 +2,13 @@
 // into elements, CK_CONV(widen) 16 elements into floats.
 enum { CK_CONV_LINE = 64, CK_CONV_WEIGHTS = 2 * CK_TILE_BYTES };
 
-/// Each tile that is loaded is used twice.
+/// Each tile that is loaded is used twice; filters pass by the first-level cache, which keeps the positions.
 CK_INLINE void CK_CONV(square_step)(const uint8_t *a, const uint8_t *b, size_t position, size_t rests, const uint8_t *weights) {
     (void)rests;
     _tile_loadd(4, a, position);
-    _tile_loadd(6, weights, 64);
+    _tile_stream_loadd(6, weights, 64);
     CK_CONV_DOT(0, 4, 6);
-    _tile_loadd(7, weights + CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + CK_TILE_BYTES, 64);
     CK_CONV_DOT(1, 4, 7);
     _tile_loadd(5, b, position);
     CK_CONV_DOT(2, 5, 6);
@@ -18,9 +18,9 @@ CK_INLINE void CK_CONV(square_step)(const uint8_t *a, const uint8_t *b, size_t p
 CK_INLINE void CK_CONV(flat_step)(const uint8_t *a, size_t position, size_t rests, const uint8_t *weights) {
     (void)rests;
     _tile_loadd(4, a, position);
-    _tile_loadd(6, weights, 64);
+    _tile_stream_loadd(6, weights, 64);
     CK_CONV_DOT(0, 4, 6);
-    _tile_loadd(7, weights + CK_TILE_BYTES, 64);
+    _tile_stream_loadd(7, weights + CK_TILE_BYTES, 64);
     CK_CONV_DOT(1, 4, 7);
 }
 
