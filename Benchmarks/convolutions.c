@@ -59,9 +59,9 @@ typedef struct {
     size_t stages[BLOCKS];
 } trunk;
 
-static ck_tile_filters filters_of(ck_panel_arithmetic a, size_t filters, size_t kernel, size_t channels) {
+static ck_tile_filters filters_of(ck_tile_arithmetic a, size_t filters, size_t kernel, size_t channels) {
     size_t count = kernel * kernel * channels;
-    void *packed = room(ck_tile_filters_bytes(filters, kernel, channels));
+    void *packed = room(ck_tile_filters_bytes(a, filters, kernel, channels));
     float *row = room(count * 4);
     for (size_t f = 0; f < filters; f++) {
         for (size_t i = 0; i < count; i++) row[i] = (float)(((i + f * 7919) * 2246822519u % 1999) * 1e-3 - 1) / (float)count;
@@ -71,7 +71,7 @@ static ck_tile_filters filters_of(ck_panel_arithmetic a, size_t filters, size_t 
     return (ck_tile_filters){.data = packed, .filters = filters, .kernel = kernel, .channels = channels};
 }
 
-static void make(trunk *t, ck_panel_arithmetic a) {
+static void make(trunk *t, ck_tile_arithmetic a) {
     static const size_t counts[STAGES] = {3, 4, 6, 3};
     size_t channels = 64, index = 0;
     t->stem = filters_of(a, 64, 7, 1);
@@ -101,7 +101,7 @@ static void note(double *best, double seconds, size_t n) {
 }
 
 /// Lowers `best` of stem, blocks and all of them, seconds an image: [1 + BLOCKS + 1]. Sets the operations of stem and blocks.
-static void run(ck_pool *pool, ck_panel_arithmetic a, const trunk *t, size_t n, const float *planes, size_t side, void *const buffers[2], void *scratch,
+static void run(ck_pool *pool, ck_tile_arithmetic a, const trunk *t, size_t n, const float *planes, size_t side, void *const buffers[2], void *scratch,
                 float *features, double *best, double *work) {
     ck_tile_images x = {.data = buffers[0], .height = (side + 3) / 4, .width = (side + 3) / 4, .channels = 64}, y = {.data = buffers[1]};
     double begin = now(), whole = begin;
@@ -129,8 +129,8 @@ int main(int count, char **arguments) {
     int threads = count > 1 ? atoi(arguments[1]) : 2, repetitions = count > 2 ? atoi(arguments[2]) : 9;
     ck_pool *pool = ck_pool_create(threads, CK_AVX512);
     if (pool == NULL) return 2;
-    ck_panel_arithmetic a = count > 3 && atoi(arguments[3]) > 0 ? atoi(arguments[3]) : (int)ck_best_panel_arithmetic(pool);
-    if (a == CK_PANEL_FP32 || !ck_has_panel_arithmetic(pool, a)) return puts("not on this machine"), 1;
+    ck_tile_arithmetic a = count > 3 && atoi(arguments[3]) > 0 ? atoi(arguments[3]) : CK_TILE_BF16;
+    if (!ck_has_tile_arithmetic(pool, a)) return puts("not on this machine"), 1;
     if (count > 4 && strcmp(arguments[4], "cpu") == 0) clock_used = CLOCK_PROCESS_CPUTIME_ID;
     static const size_t sides[] = {448, 488}, batches[] = {1, 2, MOST};
     trunk t = {0};
@@ -138,17 +138,17 @@ int main(int count, char **arguments) {
     float *planes = room(MOST * 488 * 488 * 4), *features = room(MOST * 16 * 16 * 2048 * 4);
     for (size_t i = 0; i < MOST * 488 * 488; i++) planes[i] = (float)(i * 2654435761u % 2001) * 5e-4f;
     ck_tile_images largest = {.height = 122, .width = 122, .channels = 256};
-    size_t bytes = ck_tile_images_bytes(MOST, largest), scratch_bytes = ck_stem_scratch_bytes(pool, 488, 488, 64);
+    size_t bytes = ck_tile_images_bytes(a, MOST, largest), scratch_bytes = ck_stem_scratch_bytes(pool, a, 488, 488, 64);
     void *buffers[2] = {room(bytes), room(bytes)};
     size_t grid = 122;
     for (size_t b = 0; b < BLOCKS; b++) {
         ck_tile_images x = {.height = grid, .width = grid, .channels = t.blocks[b].narrow.channels};
-        size_t needed = ck_bottleneck_scratch_bytes(pool, MOST, x, t.blocks[b]);
+        size_t needed = ck_bottleneck_scratch_bytes(pool, a, MOST, x, t.blocks[b]);
         if (needed > scratch_bytes) scratch_bytes = needed;
         grid = (grid - 1) / t.blocks[b].stride + 1;
     }
     void *scratch = room(scratch_bytes);
-    printf("%s, %d threads, best of %d; milliseconds an image (share of the tiles' peak)\n", ck_panel_arithmetic_name(pool, a), threads, repetitions);
+    printf("%s, %d threads, best of %d; milliseconds an image (share of the tiles' peak)\n", ck_tile_arithmetic_name(a), threads, repetitions);
     double best[2][3][1 + BLOCKS + 1], work[2][1 + BLOCKS], peak = 0;
     for (size_t i = 0; i < 2 * 3 * (2 + BLOCKS); i++) best[0][0][i] = 1e9;
     for (int r = 0; r < repetitions; r++) {

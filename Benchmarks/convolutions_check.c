@@ -30,45 +30,76 @@ static void *room(size_t bytes) {
     return p;
 }
 
-static float widened(ck_panel_arithmetic a, uint16_t element) {
-    float value;
-    if (a == CK_PANEL_FP16) ck_widen_f16(&value, &element, 1);
-    else ck_widen_bf16(&value, &element, 1);
-    return value;
-}
-static uint16_t narrowed(ck_panel_arithmetic a, float value) {
+/// What an image keeps of a number.
+static float rounded(ck_tile_arithmetic a, float value) {
     uint16_t element;
-    if (a == CK_PANEL_FP16) ck_narrow_f16(&element, &value, 1);
-    else ck_narrow_bf16(&element, &value, 1);
-    return element;
+    float first, rest;
+    if (a == CK_TILE_FP16) {
+        ck_narrow_f16(&element, &value, 1);
+        ck_widen_f16(&first, &element, 1);
+        return first;
+    }
+    ck_narrow_bf16(&element, &value, 1);
+    ck_widen_bf16(&first, &element, 1);
+    if (a == CK_TILE_BF16) return first;
+    rest = value - first;
+    ck_narrow_bf16(&element, &rest, 1);
+    ck_widen_bf16(&rest, &element, 1);
+    return first + rest;
 }
 
-/// Element (image, row, column, channel) of images.
-static uint16_t *at(ck_tile_images s, size_t image, size_t row, size_t column, size_t channel) {
-    size_t channels = (s.channels + 31) / 32 * 32, pitch = s.width + s.border;
-    size_t pixels = (s.height + 2 * s.border) * pitch + s.border;
-    return (uint16_t *)s.data + ((image * pixels) + (row + s.border) * pitch + column + s.border) * channels + channel;
+static size_t parts(ck_tile_arithmetic a) { return a == CK_TILE_BF16X3 ? 2 : 1; }
+/// Elements of a pixel.
+static size_t elements(ck_tile_arithmetic a, size_t channels) { return (channels + 31) / 32 * 32 * parts(a); }
+
+/// Element (image, row, column, channel) of images; its rest is 32 further on.
+static uint16_t *at(ck_tile_arithmetic a, ck_tile_images s, size_t image, size_t row, size_t column, size_t channel) {
+    size_t pitch = s.width + s.border, pixels = (s.height + 2 * s.border) * pitch + s.border;
+    return (uint16_t *)s.data + ((image * pixels) + (row + s.border) * pitch + column + s.border) * elements(a, s.channels) + channel / 32 * 32 * parts(a) + channel % 32;
 }
 
-static ck_tile_images images(size_t n, size_t height, size_t width, size_t channels, size_t border) {
+static float number_at(ck_tile_arithmetic a, ck_tile_images s, size_t image, size_t row, size_t column, size_t channel) {
+    const uint16_t *element = at(a, s, image, row, column, channel);
+    float first, rest = 0;
+    if (a == CK_TILE_FP16) ck_widen_f16(&first, element, 1);
+    else ck_widen_bf16(&first, element, 1);
+    if (parts(a) == 2) ck_widen_bf16(&rest, element + 32, 1);
+    return first + rest;
+}
+
+static void put(ck_tile_arithmetic a, ck_tile_images s, size_t image, size_t row, size_t column, size_t channel, float value) {
+    uint16_t *element = at(a, s, image, row, column, channel);
+    float first;
+    if (a == CK_TILE_FP16) ck_narrow_f16(element, &value, 1);
+    else ck_narrow_bf16(element, &value, 1);
+    if (parts(a) == 1) return;
+    ck_widen_bf16(&first, element, 1);
+    first = value - first;
+    ck_narrow_bf16(element + 32, &first, 1);
+}
+
+/// Nothing in it, in neither part.
+static bool is_zero(ck_tile_arithmetic a, const uint16_t *element) { return element[0] == 0 && (parts(a) == 1 || element[32] == 0); }
+
+static ck_tile_images images(ck_tile_arithmetic a, size_t n, size_t height, size_t width, size_t channels, size_t border) {
     ck_tile_images s = {.height = height, .width = width, .channels = channels, .border = border};
-    s.data = room(ck_tile_images_bytes(n, s));
+    s.data = room(ck_tile_images_bytes(a, n, s));
     return s;
 }
 
-static size_t image_bytes(ck_tile_images s) { return ck_tile_images_bytes(2, s) - ck_tile_images_bytes(1, s); }
+static size_t image_bytes(ck_tile_arithmetic a, ck_tile_images s) { return ck_tile_images_bytes(a, 2, s) - ck_tile_images_bytes(a, 1, s); }
 
-static ck_tile_images image(ck_tile_images s, size_t index) {
-    s.data = (uint8_t *)s.data + index * image_bytes(s);
+static ck_tile_images image(ck_tile_arithmetic a, ck_tile_images s, size_t index) {
+    s.data = (uint8_t *)s.data + index * image_bytes(a, s);
     return s;
 }
 
 /// Random numbers; zeros in border and padding.
-static void fill(ck_panel_arithmetic a, ck_tile_images s, size_t n) {
-    memset(s.data, 0, n * image_bytes(s));
+static void fill(ck_tile_arithmetic a, ck_tile_images s, size_t n) {
+    memset(s.data, 0, n * image_bytes(a, s));
     for (size_t i = 0; i < n; i++) {
         for (size_t p = 0; p < s.height * s.width; p++) {
-            for (size_t c = 0; c < s.channels; c++) *at(s, i, p / s.width, p % s.width, c) = narrowed(a, number());
+            for (size_t c = 0; c < s.channels; c++) put(a, s, i, p / s.width, p % s.width, c, number());
         }
     }
 }
@@ -79,8 +110,8 @@ typedef struct {
     float *weights, *bias;
 } layer;
 
-static layer layer_of(ck_panel_arithmetic a, size_t filters, size_t kernel, size_t channels) {
-    size_t count = kernel * kernel * channels, bytes = ck_tile_filters_bytes(filters, kernel, channels);
+static layer layer_of(ck_tile_arithmetic a, size_t filters, size_t kernel, size_t channels) {
+    size_t count = kernel * kernel * channels, bytes = ck_tile_filters_bytes(a, filters, kernel, channels);
     layer l = {.weights = room(filters * count * 4), .bias = room(filters * 4)};
     void *packed = room(bytes);
     memset(packed, 0, bytes);
@@ -99,19 +130,19 @@ static void free_layer(layer l) {
     free(l.bias);
 }
 
-static void compare(const char *what, const char *where, ck_tile_images a, ck_tile_images b, size_t n) {
-    expect(memcmp(a.data, b.data, n * image_bytes(a)) == 0, what, where);
+static void compare(ck_tile_arithmetic arithmetic, const char *what, const char *where, ck_tile_images a, ck_tile_images b, size_t n) {
+    expect(memcmp(a.data, b.data, n * image_bytes(arithmetic, a)) == 0, what, where);
 }
 
-static void check_convolution(ck_panel_arithmetic a, size_t height, size_t width, size_t channels, size_t filters, size_t kernel, size_t stride) {
+static void check_convolution(ck_tile_arithmetic a, size_t height, size_t width, size_t channels, size_t filters, size_t kernel, size_t stride) {
     enum { n = 3 };
     char where[128];
-    snprintf(where, sizeof where, "%s, [%zu, %zu, %zu] -> %zu, kernel %zu, stride %zu", a == CK_PANEL_FP16 ? "fp16" : "bf16", height, width, channels, filters, kernel, stride);
+    snprintf(where, sizeof where, "%s, [%zu, %zu, %zu] -> %zu, kernel %zu, stride %zu", ck_tile_arithmetic_name(a), height, width, channels, filters, kernel, stride);
     ck_pool *one = ck_pool_create(1, CK_AVX512), *three = ck_pool_create(3, CK_AVX512);
     size_t out_height = (height - 1) / stride + 1, out_width = (width - 1) / stride + 1, padding = kernel / 2;
-    ck_tile_images x = images(n, height, width, channels, padding), r = images(n, out_height, out_width, filters, 0);
-    ck_tile_images y = images(n, out_height, out_width, filters, 0), z = images(n, out_height, out_width, filters, 0);
-    ck_tile_images wide = images(n, out_height, out_width, filters, 1);
+    ck_tile_images x = images(a, n, height, width, channels, padding), r = images(a, n, out_height, out_width, filters, 0);
+    ck_tile_images y = images(a, n, out_height, out_width, filters, 0), z = images(a, n, out_height, out_width, filters, 0);
+    ck_tile_images wide = images(a, n, out_height, out_width, filters, 1);
     float *floats = room(n * out_height * out_width * filters * 4);
     layer l = layer_of(a, filters, kernel, channels);
     fill(a, x, n);
@@ -120,7 +151,7 @@ static void check_convolution(ck_panel_arithmetic a, size_t height, size_t width
     ck_convolve_tiles(three, a, n, y, x, stride, l.packed, e);
     ck_convolve_tiles(one, a, n, wide, x, stride, l.packed, (ck_tile_epilogue){.relu = true});
     ck_convolve_tiles(one, a, n, z, x, stride, l.packed, (ck_tile_epilogue){.floats = floats});
-    double worst = 0, unit = ck_panel_unit(a);
+    double worst = 0, unit = ck_tile_unit(a);
     for (size_t i = 0; i < n; i++) {
         for (size_t p = 0; p < out_height * out_width; p++) {
             for (size_t f = 0; f < filters; f++) {
@@ -129,73 +160,71 @@ static void check_convolution(ck_panel_arithmetic a, size_t height, size_t width
                     size_t row = p / out_width * stride + k / kernel - padding, column = p % out_width * stride + k % kernel - padding;
                     if (row >= height || column >= width) continue;
                     for (size_t c = 0; c < channels; c++) {
-                        double product = (double)widened(a, *at(x, i, row, column, c)) * (double)l.weights[(f * kernel * kernel + k) * channels + c];
+                        double product = (double)number_at(a, x, i, row, column, c) * (double)l.weights[(f * kernel * kernel + k) * channels + c];
                         sum += product;
                         size += fabs(product);
                     }
                 }
-                // The images are exact, the weights are rounded, the sums are f32.
-                double bound = (unit + (double)(kernel * kernel * channels + 8) * 0x1p-24) * size;
+                // The images are exact, the weights are rounded, the sums are f32; with rests, the product of two is missing.
+                double bound = (2 * unit + (double)(kernel * kernel * channels + 8) * 0x1p-24) * size;
                 double plain = (double)floats[(i * out_height * out_width + p) * filters + f];
                 expect(fabs(plain - sum) <= bound, "bound", where);
                 worst = fmax(worst, fabs(plain - sum) / bound);
-                double residual = (double)widened(a, *at(r, i, p / out_width, p % out_width, f));
+                double residual = (double)number_at(a, r, i, p / out_width, p % out_width, f);
                 float exact = floats[(i * out_height * out_width + p) * filters + f] + (float)residual;
-                expect(*at(y, i, p / out_width, p % out_width, f) == narrowed(a, exact > 0 ? exact : 0), "epilogue", where);
+                expect(number_at(a, y, i, p / out_width, p % out_width, f) == rounded(a, exact > 0 ? exact : 0), "epilogue", where);
                 exact = (float)plain;
-                expect(*at(wide, i, p / out_width, p % out_width, f) == narrowed(a, exact > 0 ? exact : 0), "border", where);
+                expect(number_at(a, wide, i, p / out_width, p % out_width, f) == rounded(a, exact > 0 ? exact : 0), "border", where);
             }
-            for (size_t f = filters; f < (filters + 31) / 32 * 32; f++) expect(*at(y, i, p / out_width, p % out_width, f) == 0, "padding", where);
+            for (size_t f = filters; f < (filters + 31) / 32 * 32; f++) expect(is_zero(a, at(a, y, i, p / out_width, p % out_width, f)), "padding", where);
         }
-        for (size_t f = 0; f < (filters + 31) / 32 * 32; f++) {
-            for (size_t c = 0; c < out_width + 2; c++) {
-                expect(at(wide, i, 0, 0, f)[-((ptrdiff_t)(out_width + 2) - (ptrdiff_t)c) * (ptrdiff_t)((filters + 31) / 32 * 32)] == 0, "upper border", where);
-                expect(at(wide, i, out_height - 1, out_width - 1, f)[(1 + c) * ((filters + 31) / 32 * 32)] == 0, "lower border", where);
-            }
-        }
+        // The border: the row above with the column before the first pixel, and the row below with what comes before and behind it.
+        size_t pixel = elements(a, filters);
+        const uint16_t *above = at(a, wide, i, 0, 0, 0) - (out_width + 2) * pixel, *below = at(a, wide, i, out_height - 1, out_width - 1, 0) + pixel;
+        for (size_t e = 0; e < (out_width + 2) * pixel; e++) expect(above[e] == 0 && below[e] == 0, "border of zeros", where);
     }
     printf("%-64s %.3f of the bound\n", where, worst);
     // Alone, and in place.
     for (size_t i = 0; i < n; i++) {
-        memcpy(z.data, image(r, i).data, image_bytes(r));
-        ck_convolve_tiles(i % 2 ? one : three, a, 1, z, image(x, i), stride, l.packed, (ck_tile_epilogue){.residual = z.data, .relu = true});
-        compare("bits alone", where, image(y, i), z, 1);
+        memcpy(z.data, image(a, r, i).data, image_bytes(a, r));
+        ck_convolve_tiles(i % 2 ? one : three, a, 1, z, image(a, x, i), stride, l.packed, (ck_tile_epilogue){.residual = z.data, .relu = true});
+        compare(a, "bits alone", where, image(a, y, i), z, 1);
     }
     // What is not finite shows wherever it is seen, and nowhere else.
     for (int special = 0; special < 3; special++) {
         size_t row = height / 2, column = width / 2;
-        uint16_t *element = at(x, 1, row, column, channels - 1), keep = *element;
-        *element = narrowed(a, special == 0 ? NAN : special == 1 ? INFINITY : -INFINITY);
+        float keep = number_at(a, x, 1, row, column, channels - 1);
+        put(a, x, 1, row, column, channels - 1, special == 0 ? NAN : special == 1 ? INFINITY : -INFINITY);
         ck_convolve_tiles(three, a, n, z, x, stride, l.packed, e);
-        compare("images beside", where, z, y, 1);
-        compare("images beside", where, image(z, 2), image(y, 2), 1);
+        compare(a, "images beside", where, z, y, 1);
+        compare(a, "images beside", where, image(a, z, 2), image(a, y, 2), 1);
         for (size_t p = 0; p < out_height * out_width; p++) {
             size_t top = p / out_width * stride - padding, left = p % out_width * stride - padding;
             bool seen = row - top < kernel && column - left < kernel;
             for (size_t f = 0; f < filters; f++) {
-                uint16_t now = *at(z, 1, p / out_width, p % out_width, f);
-                expect(seen ? !isfinite(widened(a, now)) : now == *at(y, 1, p / out_width, p % out_width, f), "not finite", where);
+                float now = number_at(a, z, 1, p / out_width, p % out_width, f);
+                expect(seen ? !isfinite(now) : now == number_at(a, y, 1, p / out_width, p % out_width, f), "not finite", where);
             }
         }
-        *element = keep;
+        put(a, x, 1, row, column, channels - 1, keep);
     }
     free(x.data); free(y.data); free(z.data); free(r.data); free(wide.data); free(floats);
     free_layer(l);
     ck_pool_free(one); ck_pool_free(three);
 }
 
-static void check_bottleneck(ck_panel_arithmetic a, size_t height, size_t width, size_t channels, size_t inner, size_t outer, size_t stride) {
+static void check_bottleneck(ck_tile_arithmetic a, size_t height, size_t width, size_t channels, size_t inner, size_t outer, size_t stride) {
     enum { n = 2 };
     char where[128];
-    snprintf(where, sizeof where, "%s, bottleneck [%zu, %zu, %zu] -> %zu -> %zu, stride %zu", a == CK_PANEL_FP16 ? "fp16" : "bf16", height, width, channels, inner, outer, stride);
+    snprintf(where, sizeof where, "%s, bottleneck [%zu, %zu, %zu] -> %zu -> %zu, stride %zu", ck_tile_arithmetic_name(a), height, width, channels, inner, outer, stride);
     ck_pool *one = ck_pool_create(1, CK_AVX512), *three = ck_pool_create(3, CK_AVX512);
     size_t out_height = (height - 1) / stride + 1, out_width = (width - 1) / stride + 1, numbers = out_height * out_width * outer;
     layer layers[] = {layer_of(a, inner, 1, channels), layer_of(a, inner, 3, inner), layer_of(a, outer, 1, inner), layer_of(a, outer, 1, channels)};
     bool projects = stride > 1 || channels != outer;
     ck_tile_bottleneck block = {
         .narrow = layers[0].packed, .middle = layers[1].packed, .widen = layers[2].packed, .shortcut = projects ? &layers[3].packed : NULL, .stride = stride};
-    ck_tile_images x = images(n, height, width, channels, 0), y = images(n, out_height, out_width, outer, 0), z = images(n, out_height, out_width, outer, 0);
-    ck_tile_images narrow = images(n, height, width, inner, 1), middle = images(n, out_height, out_width, inner, 0);
+    ck_tile_images x = images(a, n, height, width, channels, 0), y = images(a, n, out_height, out_width, outer, 0), z = images(a, n, out_height, out_width, outer, 0);
+    ck_tile_images narrow = images(a, n, height, width, inner, 1), middle = images(a, n, out_height, out_width, inner, 0);
     float *floats = room(n * numbers * 4), *single = room(numbers * 4);
     fill(a, x, n);
     ck_convolve_tiles(one, a, n, narrow, x, 1, block.narrow, (ck_tile_epilogue){.relu = true});
@@ -204,14 +233,14 @@ static void check_bottleneck(ck_panel_arithmetic a, size_t height, size_t width,
     const void *residual = projects ? z.data : x.data;
     ck_convolve_tiles(one, a, n, z, middle, 1, block.widen, (ck_tile_epilogue){.residual = residual, .relu = true, .floats = floats});
     ck_convolve_tiles(one, a, n, z, middle, 1, block.widen, (ck_tile_epilogue){.residual = residual, .relu = true});
-    void *scratch = room(ck_bottleneck_scratch_bytes(three, n, x, block));
+    void *scratch = room(ck_bottleneck_scratch_bytes(three, a, n, x, block));
     ck_bottleneck_tiles(three, a, n, y, x, block, NULL, scratch);
-    compare("bits of its convolutions", where, y, z, n);
+    compare(a, "bits of its convolutions", where, y, z, n);
     for (size_t i = 0; i < n; i++) {
-        void *small = room(ck_bottleneck_scratch_bytes(one, 1, x, block));
-        ck_bottleneck_tiles(one, a, 1, y, image(x, i), block, NULL, small);
-        compare("bits alone", where, y, image(z, i), 1);
-        ck_bottleneck_tiles(one, a, 1, y, image(x, i), block, single, small);
+        void *small = room(ck_bottleneck_scratch_bytes(one, a, 1, x, block));
+        ck_bottleneck_tiles(one, a, 1, y, image(a, x, i), block, NULL, small);
+        compare(a, "bits alone", where, y, image(a, z, i), 1);
+        ck_bottleneck_tiles(one, a, 1, y, image(a, x, i), block, single, small);
         expect(memcmp(single, floats + i * numbers, numbers * 4) == 0, "floats", where);
         free(small);
     }
@@ -221,18 +250,18 @@ static void check_bottleneck(ck_panel_arithmetic a, size_t height, size_t width,
     ck_pool_free(one); ck_pool_free(three);
 }
 
-static void check_stem(ck_panel_arithmetic a, size_t height, size_t width, size_t filters) {
+static void check_stem(ck_tile_arithmetic a, size_t height, size_t width, size_t filters) {
     enum { n = 3 };
     char where[128];
-    snprintf(where, sizeof where, "%s, stem [%zu, %zu] -> %zu", a == CK_PANEL_FP16 ? "fp16" : "bf16", height, width, filters);
+    snprintf(where, sizeof where, "%s, stem [%zu, %zu] -> %zu", ck_tile_arithmetic_name(a), height, width, filters);
     ck_pool *one = ck_pool_create(1, CK_AVX512), *three = ck_pool_create(3, CK_AVX512);
     size_t h = (height + 1) / 2, w = (width + 1) / 2, out_height = (h + 1) / 2, out_width = (w + 1) / 2;
     float *planes = room(n * height * width * 4);
     double *under = room(n * h * w * 8), *unders = room(n * h * w * 8), worst = 0;
     for (size_t i = 0; i < n * height * width; i++) planes[i] = number() * 0.5f + 0.5f;
     layer l = layer_of(a, filters, 7, 1);
-    ck_tile_images y = images(n, out_height, out_width, filters, 0), z = images(n, out_height, out_width, filters, 0);
-    void *scratch = room(ck_stem_scratch_bytes(three, height, width, filters));
+    ck_tile_images y = images(a, n, out_height, out_width, filters, 0), z = images(a, n, out_height, out_width, filters, 0);
+    void *scratch = room(ck_stem_scratch_bytes(three, a, height, width, filters));
     ck_stem_tiles(three, a, n, y, planes, height, width, l.packed, scratch);
     for (size_t f = 0; f < filters; f++) {
         for (size_t p = 0; p < n * h * w; p++) {
@@ -256,23 +285,23 @@ static void check_stem(ck_panel_arithmetic a, size_t height, size_t width, size_
                 most = fmax(most, under[(i * h + r) * w + c]);
                 size = fmax(size, unders[(i * h + r) * w + c]);
             }
-            double error = fabs((double)widened(a, *at(y, i, row, column, f)) - most), bound = (4 * ck_panel_unit(a) + 0x1p-18) * size;
+            double error = fabs((double)number_at(a, y, i, row, column, f) - most), bound = (4 * ck_tile_unit(a) + 0x1p-18) * size;
             expect(error <= bound, "bound", where);
             worst = fmax(worst, error / bound);
         }
     }
     printf("%-64s %.3f of the bound\n", where, worst);
     for (size_t i = 0; i < n; i++) {
-        void *small = room(ck_stem_scratch_bytes(one, height, width, filters));
+        void *small = room(ck_stem_scratch_bytes(one, a, height, width, filters));
         ck_stem_tiles(one, a, 1, z, planes + i * height * width, height, width, l.packed, small);
-        compare("bits alone", where, image(y, i), z, 1);
+        compare(a, "bits alone", where, image(a, y, i), z, 1);
         free(small);
     }
     for (int special = 0; special < 3; special++) {
         planes[height * width + height / 2 * width + width / 2] = special == 0 ? NAN : special == 1 ? INFINITY : -INFINITY;
         ck_stem_tiles(three, a, n, z, planes, height, width, l.packed, scratch);
-        for (size_t f = 0; f < filters; f++) expect(!isfinite(widened(a, *at(z, 1, out_height / 2, out_width / 2, f))), "not finite", where);
-        compare("images beside", where, z, y, 1);
+        for (size_t f = 0; f < filters; f++) expect(!isfinite(number_at(a, z, 1, out_height / 2, out_width / 2, f)), "not finite", where);
+        compare(a, "images beside", where, z, y, 1);
     }
     free(planes); free(under); free(unders); free(y.data); free(z.data); free(scratch);
     free_layer(l);
@@ -281,8 +310,8 @@ static void check_stem(ck_panel_arithmetic a, size_t height, size_t width, size_
 
 int main(void) {
     ck_pool *pool = ck_pool_create(1, CK_AVX512);
-    for (int a = CK_PANEL_BF16; a <= CK_PANEL_FP16; a++) {
-        if (!ck_has_panel_arithmetic(pool, a)) continue;
+    for (int a = CK_TILE_BF16; a <= CK_TILE_BF16X3; a++) {
+        if (!ck_has_tile_arithmetic(pool, a)) continue;
         static const size_t sides[][2] = {{1, 1}, {2, 3}, {5, 4}, {14, 14}, {16, 16}, {17, 31}, {31, 15}};
         static const size_t depths[][2] = {{4, 8}, {32, 33}, {100, 64}};
         for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
@@ -304,10 +333,12 @@ int main(void) {
         check_stem(a, 64, 50, 40);
         check_stem(a, 61, 33, 64);
     }
-    ck_tile_images huge = {.height = SIZE_MAX / 2, .width = SIZE_MAX / 2, .channels = 3};
-    expect(ck_tile_images_bytes(1, huge) == 0 && ck_tile_images_bytes(SIZE_MAX, (ck_tile_images){.height = 9, .width = 9, .channels = 9}) == 0, "sizes", "images");
-    expect(ck_tile_images_bytes(1, (ck_tile_images){.width = 1, .channels = 1}) == 0, "sizes", "nothing");
-    expect(ck_tile_filters_bytes(SIZE_MAX, 3, 64) == 0 && ck_tile_filters_bytes(8, 5, 64) == 0 && ck_tile_filters_bytes(8, 7, 3) == 0, "sizes", "filters");
+    for (int a = CK_TILE_BF16; a <= CK_TILE_BF16X3; a++) {
+        ck_tile_images huge = {.height = SIZE_MAX / 2, .width = SIZE_MAX / 2, .channels = 3}, small = {.height = 9, .width = 9, .channels = 9};
+        expect(ck_tile_images_bytes(a, 1, huge) == 0 && ck_tile_images_bytes(a, SIZE_MAX, small) == 0, "sizes", "images");
+        expect(ck_tile_images_bytes(a, 1, (ck_tile_images){.width = 1, .channels = 1}) == 0, "sizes", "nothing");
+        expect(ck_tile_filters_bytes(a, SIZE_MAX, 3, 64) == 0 && ck_tile_filters_bytes(a, 8, 5, 64) == 0 && ck_tile_filters_bytes(a, 8, 7, 3) == 0, "sizes", "filters");
+    }
     ck_pool_free(pool);
     printf("%d failures\n", failures);
     return failures != 0;

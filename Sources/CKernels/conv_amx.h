@@ -1,5 +1,5 @@
-// Convolutions in AMX tiles, included once per kind of element. Before inclusion: CK_CONV(name) names the functions; CK_CONV_DOT(c, a, b) is
-// the tile product; CK_CONV(narrow_pair) turns 32 floats into elements, CK_CONV(widen) 16 elements into floats.
+// Convolutions in AMX tiles, included once per arithmetic. Before inclusion: CK_CONV(name) names the functions; conv_steps.h, or the arithmetic's own
+// file, says what a step of 32 channels is: its bytes CK_CONV_LINE of a position and CK_CONV_WEIGHTS of a pair of filters, its products, and how numbers lie.
 //
 // Every output is one f32 sum over the packed steps in ascending order, in a tile register from beginning to end; what the processor does
 // within a tile depends on nothing else (SDM, TDPBF16PS). So no blocking shows in the bits.
@@ -35,9 +35,9 @@ typedef struct {
     size_t ahead_lines;
 } CK_CONV(block);
 
-/// Two tiles of positions by a pair of tiles of filters: each tile that is loaded is used twice.
+/// Two tiles of positions by a pair of tiles of filters.
 CK_INLINE void CK_CONV(square)(const ck_conv_job *job, const CK_CONV(block) *block, const uint8_t *weights) {
-    const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
+    const size_t position = job->position, rests = job->rests, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
     const uint8_t *ahead = block->ahead;
     const size_t ahead_lines = block->ahead_lines;
     _tile_zero(0);
@@ -47,16 +47,9 @@ CK_INLINE void CK_CONV(square)(const ck_conv_job *job, const CK_CONV(block) *blo
     for (size_t i = 0; i < job->tap_rows; i++) {
         for (size_t j = 0; j < tap_columns; j++) {
             const uint8_t *a = block->tiles[0].x + i * job->tap_row + j * tap_column, *b = block->tiles[1].x + i * job->tap_row + j * tap_column;
-            for (size_t step = 0; step < steps; step++, a += 64, b += 64, weights += 2 * CK_TILE_BYTES) {
+            for (size_t step = 0; step < steps; step++, a += CK_CONV_LINE, b += CK_CONV_LINE, weights += CK_CONV_WEIGHTS) {
                 for (size_t line = 0; line < ahead_lines; line++, ahead += 64) _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-                _tile_loadd(4, a, position);
-                _tile_loadd(6, weights, 64);
-                CK_CONV_DOT(0, 4, 6);
-                _tile_loadd(7, weights + CK_TILE_BYTES, 64);
-                CK_CONV_DOT(1, 4, 7);
-                _tile_loadd(5, b, position);
-                CK_CONV_DOT(2, 5, 6);
-                CK_CONV_DOT(3, 5, 7);
+                CK_CONV(square_step)(a, b, position, rests, weights);
             }
         }
     }
@@ -64,19 +57,13 @@ CK_INLINE void CK_CONV(square)(const ck_conv_job *job, const CK_CONV(block) *blo
 
 /// One tile of positions that has no neighbour.
 CK_INLINE void CK_CONV(flat)(const ck_conv_job *job, const CK_CONV(block) *block, const uint8_t *weights) {
-    const size_t position = job->position, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
+    const size_t position = job->position, rests = job->rests, steps = job->steps, tap_columns = job->tap_columns, tap_column = job->tap_column;
     _tile_zero(0);
     _tile_zero(1);
     for (size_t i = 0; i < job->tap_rows; i++) {
         for (size_t j = 0; j < tap_columns; j++) {
             const uint8_t *a = block->tiles[0].x + i * job->tap_row + j * tap_column;
-            for (size_t step = 0; step < steps; step++, a += 64, weights += 2 * CK_TILE_BYTES) {
-                _tile_loadd(4, a, position);
-                _tile_loadd(6, weights, 64);
-                CK_CONV_DOT(0, 4, 6);
-                _tile_loadd(7, weights + CK_TILE_BYTES, 64);
-                CK_CONV_DOT(1, 4, 7);
-            }
+            for (size_t step = 0; step < steps; step++, a += CK_CONV_LINE, weights += CK_CONV_WEIGHTS) CK_CONV(flat_step)(a, position, rests, weights);
         }
     }
 }
@@ -97,8 +84,12 @@ CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const flo
     __m512 low = _mm512_fmadd_ps(_mm512_load_ps(sums), _mm512_load_ps(header), _mm512_load_ps(header + 32));
     __m512 high = _mm512_fmadd_ps(_mm512_load_ps(sums + 256), _mm512_load_ps(header + 16), _mm512_load_ps(header + 48));
     if (residual) {
-        low = _mm512_add_ps(low, CK_CONV(widen)(_mm256_load_si256((const void *)(job->residual + at + pair * 64))));
-        high = _mm512_add_ps(high, CK_CONV(widen)(_mm256_load_si256((const void *)(job->residual + at + pair * 64 + 32))));
+        // The same pair's line of the next block.
+        for (size_t line = 0; line < CK_CONV_LINE; line += 64) {
+            _mm_prefetch((const char *)job->residual + at + pair * CK_CONV_LINE + 2 * CK_TILE_POSITIONS * job->y_pixel + line, _MM_HINT_T1);
+        }
+        low = _mm512_add_ps(low, CK_CONV(read)(job->residual + at + pair * CK_CONV_LINE));
+        high = _mm512_add_ps(high, CK_CONV(read)(job->residual + at + pair * CK_CONV_LINE + 32));
     }
     if (relu) {
         // Zero for what is negative and finite, or minus zero: the maximum of the stem compares elements as whole numbers.
@@ -107,9 +98,10 @@ CK_INLINE void CK_CONV(put)(const ck_conv_job *job, const float *sums, const flo
         high = _mm512_mask_mov_ps(high, _mm512_fpclass_ps_mask(high, negative_zero | negative_finite), _mm512_setzero_ps());
     }
     if (!floats) {
-        // The same pair's line of the next block: a store that misses the caches reads it first.
-        __asm__ volatile("prefetchw %0" : : "m"(job->y[at + pair * 64 + 2 * CK_TILE_POSITIONS * job->y_pixel]));
-        _mm512_store_si512((void *)(job->y + at + pair * 64), CK_CONV(narrow_pair)(low, high));
+        uint8_t *target = job->y + at + pair * CK_CONV_LINE;
+        // There as well: a store that misses the caches reads first.
+        for (size_t line = 0; line < CK_CONV_LINE; line += 64) __asm__ volatile("prefetchw %0" : : "m"(target[2 * CK_TILE_POSITIONS * job->y_pixel + line]));
+        CK_CONV(write)(target, target + 64, low, high);
     } else {
         size_t filter = pair * CK_TILE_PAIR, left = job->filters - filter;
         float *target = job->floats + pixel * job->filters + filter;
@@ -180,7 +172,7 @@ CK_INLINE void CK_CONV(place)(const ck_conv_job *job, CK_CONV(block) *block, siz
 }
 
 static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end) {
-    enum { resident = 1 << 20, pair_lines = 2 * CK_TILE_BYTES / 64, position_lines = 2 * CK_TILE_POSITIONS };
+    enum { resident = 512 << 10, pair_lines = CK_CONV_WEIGHTS / 64, position_lines = 2 * CK_TILE_POSITIONS * CK_CONV_LINE / 64 };
     _Alignas(64) float sums[1024];
     size_t tiles = CK_CONV(run_tiles)(job, rows) * (job->rows_go_on ? 1 : rows), halves = (tiles + 1) / 2, pairs = end - first;
     size_t pair_steps = job->tap_rows * job->tap_columns * job->steps;
@@ -214,29 +206,33 @@ static void CK_CONV(convolve)(const ck_conv_job *job, size_t rows, size_t first,
 
 // MARK: Stem
 
-static void CK_CONV(narrow)(uint16_t *target, const float *source, size_t count) {
+static void CK_CONV(narrow)(uint16_t *target, size_t rests, const float *source, size_t count) {
+    _Alignas(64) uint8_t line[128];
     for (size_t i = 0; i < count; i += 32) {
-        size_t left = count - i;
+        size_t left = count - i < 32 ? count - i : 32;
         __mmask32 mask = left < 32 ? (1u << left) - 1 : UINT32_MAX;
         __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, source + i);
         __m512 high = left > 16 ? _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), source + i + 16) : _mm512_setzero_ps();
-        _mm512_mask_storeu_epi16(target + i, mask, CK_CONV(narrow_pair)(low, high));
+        CK_CONV(write)(line, line + 64, low, high);
+        for (size_t part = 0; part < CK_CONV_LINE / 64; part++) memcpy(target + part * rests + i, line + part * 64, left * 2);
     }
 }
 
-/// Elements that ReLU has passed are, as whole numbers without sign, in the order of their values, and what is not finite is larger than the rest.
-static void CK_CONV(max_pool)(uint8_t *out, const uint8_t *const *rows, size_t width, size_t pixel) {
-    for (size_t column = 0; column < (width + 1) / 2; column++, out += pixel) {
+/// Floats that ReLU has passed are, as whole numbers without sign, in the order of their values, and what is not finite is larger than the rest.
+static void CK_CONV(max_pool)(uint8_t *out, const float *const *rows, size_t width, size_t channels) {
+    for (size_t column = 0; column < (width + 1) / 2; column++) {
         // Beyond an edge the pixel itself stands once more.
-        size_t middle = 2 * column * pixel, left = column > 0 ? middle - pixel : middle, right = 2 * column + 1 < width ? middle + pixel : middle;
-        for (size_t c = 0; c < pixel; c += 64) {
-            __m512i most = _mm512_setzero_si512();
+        size_t middle = 2 * column, left = column > 0 ? middle - 1 : middle, right = middle + 1 < width ? middle + 1 : middle;
+        for (size_t c = 0; c < channels; c += 32, out += CK_CONV_LINE) {
+            __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
             for (size_t r = 0; r < 3; r++) {
-                most = _mm512_max_epu16(most, _mm512_load_si512((const void *)(rows[r] + left + c)));
-                most = _mm512_max_epu16(most, _mm512_load_si512((const void *)(rows[r] + middle + c)));
-                most = _mm512_max_epu16(most, _mm512_load_si512((const void *)(rows[r] + right + c)));
+                const float *pixels[] = {rows[r] + left * channels + c, rows[r] + middle * channels + c, rows[r] + right * channels + c};
+                for (size_t p = 0; p < 3; p++) {
+                    low = _mm512_max_epu32(low, _mm512_load_si512((const void *)pixels[p]));
+                    high = _mm512_max_epu32(high, _mm512_load_si512((const void *)(pixels[p] + 16)));
+                }
             }
-            _mm512_store_si512((void *)(out + c), most);
+            CK_CONV(write)(out, out + 64, _mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
         }
     }
 }

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include "conv_kernels.h"
 #include <immintrin.h>
+#include <string.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_CONV(name) ck_bf16_conv_##name
@@ -13,6 +14,7 @@ CK_INLINE __m512 CK_CONV(widen)(__m256i elements) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(elements), 16));
 }
 
+#include "conv_steps.h"
 #include "conv_amx.h"
 const ck_conv_kernels ck_bf16_conv_kernels = CK_CONV_TABLE;
 #pragma clang attribute pop

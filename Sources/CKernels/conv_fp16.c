@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include "conv_kernels.h"
 #include <immintrin.h>
+#include <string.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c,amx-tile,amx-fp16"))), apply_to = function)
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_CONV(name) ck_fp16_conv_##name
@@ -19,6 +20,7 @@ CK_INLINE __m512i CK_CONV(narrow_pair)(__m512 low, __m512 high) {
 
 CK_INLINE __m512 CK_CONV(widen)(__m256i elements) { return _mm512_cvtph_ps(elements); }
 
+#include "conv_steps.h"
 #include "conv_amx.h"
 const ck_conv_kernels ck_fp16_conv_kernels = CK_CONV_TABLE;
 #pragma clang attribute pop

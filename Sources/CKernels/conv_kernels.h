@@ -6,7 +6,8 @@
 // rows of a 3x3's input gives sums that nobody stores), else one row.
 //
 // Packed weights: for each pair of 16 filters a header, 32 floats scale and 32 floats bias; then for each step of 32 channels two tiles, the
-// pair's. Steps are in ascending order of (kernel row, kernel column, channel). Row r of a tile: channels 2r and 2r + 1 of each filter.
+// pair's, and with CK_TILE_BF16X3 two more with their rests. Steps are in ascending order of (kernel row, kernel column, channel). Row r of a
+// tile: channels 2r and 2r + 1 of each filter.
 #ifndef CK_CONV_KERNELS_H
 #define CK_CONV_KERNELS_H
 
@@ -32,6 +33,8 @@ typedef struct {
     /// At the first tap of the first position; all distances are bytes.
     const uint8_t *x;
     size_t row, position;
+    /// From roundings to their rests, where the arithmetic has rests.
+    size_t rests;
     /// Taps: rows and columns of the kernel and their distances, and steps of 32 channels in each.
     size_t tap_rows, tap_columns, tap_row, tap_column, steps;
     const uint8_t *weights;
@@ -63,33 +66,42 @@ static inline ck_conv_job ck_conv_from(ck_conv_job job, size_t rows) {
 typedef struct {
     /// The first `rows` rows of output of pairs first ..< end of filters.
     void (*convolve)(const ck_conv_job *job, size_t rows, size_t first, size_t end);
-    void (*narrow)(uint16_t *target, const float *source, size_t count);
-    /// out[ceil(width / 2)] from three rows of `width` pixels: 3x3 maximum of what ReLU has passed. `pixel` in bytes.
-    void (*max_pool)(uint8_t *out, const uint8_t *_Nonnull const *_Nonnull rows, size_t width, size_t pixel);
+    /// `count` elements, and their rests `rests` elements further on.
+    void (*narrow)(uint16_t *target, size_t rests, const float *source, size_t count);
+    /// out[ceil(width / 2)] from three rows of `width` pixels of `channels` floats, a multiple of 32: 3x3 maximum of what ReLU has passed.
+    void (*max_pool)(uint8_t *out, const float *_Nonnull const *_Nonnull rows, size_t width, size_t channels);
 } ck_conv_kernels;
 
 #if defined(__x86_64__)
 extern const ck_conv_kernels ck_bf16_conv_kernels;
 extern const ck_conv_kernels ck_fp16_conv_kernels;
+extern const ck_conv_kernels ck_bf16x3_conv_kernels;
 #endif
 
-/// NULL where the build has none. `arithmetic` BF16 or FP16.
-const ck_conv_kernels *_Nullable ck_conv_kernels_of(ck_panel_arithmetic arithmetic);
+/// NULL where the build has none.
+const ck_conv_kernels *_Nullable ck_conv_kernels_of(ck_tile_arithmetic arithmetic);
+
+/// Steps of 32 channels.
+static inline size_t ck_tile_steps(size_t channels) { return (channels + CK_TILE_CHANNELS - 1) / CK_TILE_CHANNELS; }
+
+/// Elements that make one number.
+static inline size_t ck_tile_parts(ck_tile_arithmetic arithmetic) { return arithmetic == CK_TILE_BF16X3 ? 2 : 1; }
 
 /// Distances of images in bytes.
-static inline size_t ck_tile_pixel_bytes(size_t channels) { return (channels + CK_TILE_CHANNELS - 1) / CK_TILE_CHANNELS * 64; }
-static inline size_t ck_tile_row_bytes(ck_tile_images s) { return (s.width + s.border) * ck_tile_pixel_bytes(s.channels); }
-static inline size_t ck_tile_image_bytes(ck_tile_images s) {
-    return (s.height + 2 * s.border) * ck_tile_row_bytes(s) + s.border * ck_tile_pixel_bytes(s.channels);
+static inline size_t ck_tile_pixel_bytes(ck_tile_arithmetic a, size_t channels) { return ck_tile_steps(channels) * 64 * ck_tile_parts(a); }
+static inline size_t ck_tile_row_bytes(ck_tile_arithmetic a, ck_tile_images s) { return (s.width + s.border) * ck_tile_pixel_bytes(a, s.channels); }
+static inline size_t ck_tile_image_bytes(ck_tile_arithmetic a, ck_tile_images s) {
+    return (s.height + 2 * s.border) * ck_tile_row_bytes(a, s) + s.border * ck_tile_pixel_bytes(a, s.channels);
 }
-static inline size_t ck_tile_pair_bytes(size_t kernel, size_t channels) {
-    size_t steps = kernel == CK_STEM_KERNEL ? CK_STEM_STEPS : kernel * kernel * ((channels + CK_TILE_CHANNELS - 1) / CK_TILE_CHANNELS);
-    return CK_TILE_HEADER + steps * 2 * CK_TILE_BYTES;
+static inline size_t ck_tile_pair_bytes(ck_tile_arithmetic a, size_t kernel, size_t channels) {
+    size_t steps = kernel == CK_STEM_KERNEL ? CK_STEM_STEPS : kernel * kernel * ck_tile_steps(channels);
+    return CK_TILE_HEADER + steps * 2 * ck_tile_parts(a) * CK_TILE_BYTES;
 }
 static inline size_t ck_tile_pairs(size_t filters) { return (filters + CK_TILE_PAIR - 1) / CK_TILE_PAIR; }
 
 /// The first image's job; `stride` and shapes as in ck_convolve_tiles.
-ck_conv_job ck_conv_job_of(ck_tile_images y, ck_tile_images x, size_t stride, ck_tile_filters filters, ck_tile_epilogue epilogue);
+ck_conv_job ck_conv_job_of(ck_tile_arithmetic arithmetic, ck_tile_images y, ck_tile_images x, size_t stride, ck_tile_filters filters,
+                           ck_tile_epilogue epilogue);
 
 #pragma clang assume_nonnull end
 

@@ -24,6 +24,18 @@ package final class KernelPool: Sendable {
         var native: ck_panel_arithmetic { ck_panel_arithmetic(rawValue) }
     }
 
+    /// How the trunk of an image network is computed: in floats, or in tiles (ck_tiles.h); the raw values of those are C's.
+    package enum ImageArithmetic: UInt32, Sendable, CaseIterable {
+        case fp32 = 0
+        case bf16 = 1
+        case fp16 = 2
+        /// Numbers as sums of two bfloat16s, three products for one.
+        case bf16x3 = 3
+
+        /// For the functions of ck_tiles.h, which fp32 never reaches.
+        var native: ck_tile_arithmetic { ck_tile_arithmetic(rawValue) }
+    }
+
     /// Immutable after init; the C side serialises jobs.
     nonisolated(unsafe) let handle: OpaquePointer
     package let panelArithmetic: PanelArithmetic
@@ -73,7 +85,16 @@ package final class KernelPool: Sendable {
     }
 
     /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone, and give the same draft on every processor: so do fp32's.
-    package var imageArithmetic: PanelArithmetic { panelArithmetic == .int8 ? .fp32 : panelArithmetic }
+    package var imageArithmetic: ImageArithmetic {
+        switch panelArithmetic {
+        case .bf16: .bf16
+        case .fp16: .fp16
+        case .fp32, .int8: .fp32
+        }
+    }
+
+    /// Whether trunks can be computed so.
+    package func has(_ arithmetic: ImageArithmetic) -> Bool { arithmetic == .fp32 || ck_has_tile_arithmetic(handle, arithmetic.native) }
 
     /// Lends working memory, aligned to 64, to one product or trunk at a time.
     func withScratch<Failure: Error>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) throws(Failure) -> Void) throws(Failure) {
@@ -86,8 +107,11 @@ package final class KernelPool: Sendable {
     /// For provenance: "fp32-fma+avx512".
     package var arithmeticName: String { String(cString: ck_arithmetic_name(handle)) }
     /// The same of products with panels: "fp16-amx".
-    package var panelArithmeticName: String { name(of: panelArithmetic) }
-    package func name(of arithmetic: PanelArithmetic) -> String { String(cString: ck_panel_arithmetic_name(handle, arithmetic.native)) }
+    package var panelArithmeticName: String { String(cString: ck_panel_arithmetic_name(handle, panelArithmetic.native)) }
+    /// The same of trunks: "bf16x3-amx".
+    package func name(of arithmetic: ImageArithmetic) -> String {
+        arithmetic == .fp32 ? arithmeticName : String(cString: ck_tile_arithmetic_name(arithmetic.native))
+    }
 }
 
 /// `[rows, columns]` floats of working memory, row-major, uninitialised at first. For an image, a row is a pixel and the columns are

@@ -8,7 +8,7 @@ final class VisionModel: Sendable {
     let classifier: Classifier
     private let alignment: Alignment
     /// Of the two trunks.
-    let arithmetic: (encoder: KernelPool.PanelArithmetic, classifier: KernelPool.PanelArithmetic)
+    let arithmetic: (encoder: KernelPool.ImageArithmetic, classifier: KernelPool.ImageArithmetic)
 
     /// What one radiograph says.
     struct Reading {
@@ -19,11 +19,11 @@ final class VisionModel: Sendable {
 
     /// - Parameter arithmetic: of the pool that will compute: the trunks' weights are loaded for it.
     /// - Throws: `BundleError`, `WeightsError`, `PipelineError`.
-    init(_ bundle: ModelBundle, _ manifest: BundleManifest.Vision, rendering: RenderingMode?, arithmetic: KernelPool.PanelArithmetic) throws {
+    init(_ bundle: ModelBundle, _ manifest: BundleManifest.Vision, rendering: RenderingMode?, arithmetic: KernelPool.ImageArithmetic) throws {
         self.manifest = manifest
         self.rendering = rendering ?? manifest.preprocessing.rendering
-        // bfloat16 would move a score by up to 0.02, halves by 0.004: docs/speed.md.
-        self.arithmetic = (encoder: arithmetic, classifier: arithmetic == .bf16 ? .fp32 : arithmetic)
+        // bfloat16 would move a score by up to 0.04, halves by 0.004, two bfloat16s by less than 0.0001: docs/speed.md.
+        self.arithmetic = (encoder: arithmetic, classifier: arithmetic == .bf16 ? .bf16x3 : arithmetic)
         encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder, arithmetic: self.arithmetic.encoder)
         classifier = try Classifier(
             bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier,

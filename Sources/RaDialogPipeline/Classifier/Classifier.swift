@@ -33,7 +33,7 @@ package struct Classifier: Sendable {
 
     /// - Parameter arithmetic: of the encoder's trunk; everything behind it is fp32.
     package init(
-        _ source: any TensorSource, side: Int, _ manifest: BundleManifest.Classifier, arithmetic: KernelPool.PanelArithmetic = .fp32
+        _ source: any TensorSource, side: Int, _ manifest: BundleManifest.Classifier, arithmetic: KernelPool.ImageArithmetic = .fp32
     ) throws {
         let grid = manifest.encoder.grid(side: side)
         guard manifest.pool > 0, grid % manifest.pool == 0 else {

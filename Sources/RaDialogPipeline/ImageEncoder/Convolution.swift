@@ -57,7 +57,7 @@ struct Convolution: Sendable {
     ///   - arithmetic: other than fp32, the convolution is one of `ck_tiles.h`, and the grey image comes without zeros.
     init(
         _ source: any TensorSource, _ name: String, channels: Int, filters: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
-        norm: Norm, summingChannels: Bool = false, arithmetic: KernelPool.PanelArithmetic = .fp32
+        norm: Norm, summingChannels: Bool = false, arithmetic: KernelPool.ImageArithmetic = .fp32
     ) throws {
         guard channels <= CK_MAXIMUM_CHANNELS, kernel <= CK_MAXIMUM_KERNEL else {
             throw PipelineError.inconsistent("convolution \"\(name)\" of \(channels) channels and side \(kernel) is larger than supported")

@@ -17,7 +17,7 @@ package struct ImageEncoder: Sendable {
     ///   - prefix: before the state dict's keys; "" or "biovil_encoder.".
     ///   - arithmetic: of the trunk. Other than fp32, a pool that computes with this encoder must have it.
     package init(
-        _ source: any TensorSource, prefix: String = "", _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.PanelArithmetic = .fp32
+        _ source: any TensorSource, prefix: String = "", _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.ImageArithmetic = .fp32
     ) throws {
         let channels = manifest.patchChannels
         trunk = try Trunk(source, prefix: prefix + "encoder.encoder.", manifest, arithmetic: arithmetic)

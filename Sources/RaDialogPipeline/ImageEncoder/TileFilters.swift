@@ -10,10 +10,10 @@ struct TileFilters: Sendable {
 
     /// `row` fills the kernel * kernel * channels weights of the given filter, channels changing fastest.
     init(
-        _ arithmetic: KernelPool.PanelArithmetic, filters: Int, kernel: Int, channels: Int, bias: FloatTensor?,
+        _ arithmetic: KernelPool.ImageArithmetic, filters: Int, kernel: Int, channels: Int, bias: FloatTensor?,
         row: (Int, UnsafeMutablePointer<Float>) -> Void
     ) throws {
-        let bytes = ck_tile_filters_bytes(filters, kernel, channels)
+        let bytes = ck_tile_filters_bytes(arithmetic.native, filters, kernel, channels)
         guard bytes > 0 else {
             throw PipelineError.inconsistent("a convolution of \(filters) filters, side \(kernel), over \(channels) channels cannot be held in tiles")
         }

@@ -1,12 +1,12 @@
 internal import CKernels
 
-// The trunk in AMX tiles: 16-bit images, f32 sums (ck_tiles.h). All planes go through a block together, so that its weights are read
-// once for all of them.
+// The trunk in AMX tiles: images of 16 bits or of twice 16, f32 sums (ck_tiles.h). All planes go through a block together, so that its
+// weights are read once for all of them.
 
 extension Trunk {
     /// As `callAsFunction`.
     func inTiles(_ pool: KernelPool, planes: [[Float]], side: Int, check: () throws -> Void) throws -> Activations {
-        precondition(ck_has_panel_arithmetic(pool.handle, arithmetic.native), "the pool has the arithmetic that the weights were loaded for")
+        precondition(pool.has(arithmetic), "the pool has the arithmetic that the weights were loaded for")
         let shapes = shapes(side)
         guard let memory = memory(pool, count: planes.count, side: side, shapes) else {
             throw PipelineError.outOfResources("\(planes.count) images of side \(side) cannot be held in tiles")
@@ -56,10 +56,10 @@ extension Trunk {
 
     /// Bytes of the largest images, and of the kernels' scratch; nil where they cannot be.
     private func memory(_ pool: KernelPool, count: Int, side: Int, _ shapes: [ck_tile_images]) -> (image: Int, scratch: Int)? {
-        let images = shapes.map { ck_tile_images_bytes(count, $0) }
-        var scratch = [ck_stem_scratch_bytes(pool.handle, side, side, stem.filters)]
+        let images = shapes.map { ck_tile_images_bytes(arithmetic.native, count, $0) }
+        var scratch = [ck_stem_scratch_bytes(pool.handle, arithmetic.native, side, side, stem.filters)]
         for (index, block) in blocks.enumerated() {
-            block.withTiles { scratch.append(ck_bottleneck_scratch_bytes(pool.handle, count, shapes[index], $0)) }
+            block.withTiles { scratch.append(ck_bottleneck_scratch_bytes(pool.handle, arithmetic.native, count, shapes[index], $0)) }
         }
         guard let image = images.max(), let most = scratch.max(), !images.contains(0), !scratch.contains(0) else { return nil }
         let aligned = (image + 63) / 64 * 64

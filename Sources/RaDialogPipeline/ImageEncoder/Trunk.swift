@@ -8,7 +8,7 @@ internal import CKernels
 struct Trunk: Sendable {
     let stem: Convolution
     let blocks: [Bottleneck]
-    let arithmetic: KernelPool.PanelArithmetic
+    let arithmetic: KernelPool.ImageArithmetic
 
     /// Zeros around the image: half of the stem's 7x7.
     static let border = 3
@@ -26,7 +26,7 @@ struct Trunk: Sendable {
     ///   - prefix: of the state dict's keys, "encoder.encoder.".
     ///   - arithmetic: what the weights are loaded for, once and for all.
     init(
-        _ source: any TensorSource, prefix: String, _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.PanelArithmetic = .fp32
+        _ source: any TensorSource, prefix: String, _ manifest: BundleManifest.ImageEncoder, arithmetic: KernelPool.ImageArithmetic = .fp32
     ) throws {
         let epsilon = manifest.batchNormEpsilon
         self.arithmetic = arithmetic
