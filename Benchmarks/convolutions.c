@@ -1,6 +1,8 @@
 // The trunk of a ResNet-50 with random weights, in tiles: milliseconds an image of the best repetition and its share of the tiles' peak in the same
-// run, for one film and for several at once. In brackets the sum of each part's best repetition, for machines that are noisy, and its stages.
-// Usage: convolutions [threads [repetitions [arithmetic [cpu]]]]; `1 9 1 cpu` measures one thread by processor time, for a machine that does other things.
+// run, for one film and for several at once, in every arithmetic of the machine, in turns. In brackets the sum of each part's best repetition, for
+// machines that are noisy, and its stages.
+// Usage: convolutions [threads [repetitions [arithmetic [cpu]]]]; arithmetic: 1 bf16, 2 fp16, 3 bf16x3, 0 all; `1 9 1 cpu` measures one thread by
+// processor time, for a machine that does other things.
 // Build: Benchmarks/README.md.
 #include "ck_tiles.h"
 
@@ -125,55 +127,84 @@ static void run(ck_pool *pool, ck_tile_arithmetic a, const trunk *t, size_t n, c
     note(best + 1 + BLOCKS, now() - whole, n);
 }
 
-int main(int count, char **arguments) {
-    int threads = count > 1 ? atoi(arguments[1]) : 2, repetitions = count > 2 ? atoi(arguments[2]) : 9;
-    ck_pool *pool = ck_pool_create(threads, CK_AVX512);
-    if (pool == NULL) return 2;
-    ck_tile_arithmetic a = count > 3 && atoi(arguments[3]) > 0 ? atoi(arguments[3]) : CK_TILE_BF16;
-    if (!ck_has_tile_arithmetic(pool, a)) return puts("not on this machine"), 1;
-    if (count > 4 && strcmp(arguments[4], "cpu") == 0) clock_used = CLOCK_PROCESS_CPUTIME_ID;
-    static const size_t sides[] = {448, 488}, batches[] = {1, 2, MOST};
-    trunk t = {0};
-    make(&t, a);
-    float *planes = room(MOST * 488 * 488 * 4), *features = room(MOST * 16 * 16 * 2048 * 4);
-    for (size_t i = 0; i < MOST * 488 * 488; i++) planes[i] = (float)(i * 2654435761u % 2001) * 5e-4f;
-    ck_tile_images largest = {.height = 122, .width = 122, .channels = 256};
-    size_t bytes = ck_tile_images_bytes(a, MOST, largest), scratch_bytes = ck_stem_scratch_bytes(pool, a, 488, 488, 64);
-    void *buffers[2] = {room(bytes), room(bytes)};
-    size_t grid = 122;
+/// One arithmetic's weights, and seconds an image: [side][batch][part], parts as `run` has them.
+typedef struct {
+    ck_tile_arithmetic arithmetic;
+    trunk trunk;
+    double best[2][3][1 + BLOCKS + 1];
+} contestant;
+
+static const size_t sides[] = {448, 488}, batches[] = {1, 2, MOST};
+
+/// Bytes that every trunk's scratch fits in.
+static size_t scratch_bytes(ck_pool *pool, const contestant *c) {
+    size_t bytes = ck_stem_scratch_bytes(pool, c->arithmetic, 488, 488, 64), grid = 122;
     for (size_t b = 0; b < BLOCKS; b++) {
-        ck_tile_images x = {.height = grid, .width = grid, .channels = t.blocks[b].narrow.channels};
-        size_t needed = ck_bottleneck_scratch_bytes(pool, a, MOST, x, t.blocks[b]);
-        if (needed > scratch_bytes) scratch_bytes = needed;
-        grid = (grid - 1) / t.blocks[b].stride + 1;
+        ck_tile_images x = {.height = grid, .width = grid, .channels = c->trunk.blocks[b].narrow.channels};
+        size_t needed = ck_bottleneck_scratch_bytes(pool, c->arithmetic, MOST, x, c->trunk.blocks[b]);
+        if (needed > bytes) bytes = needed;
+        grid = (grid - 1) / c->trunk.blocks[b].stride + 1;
     }
-    void *scratch = room(scratch_bytes);
-    printf("%s, %d threads, best of %d; milliseconds an image (share of the tiles' peak)\n", ck_tile_arithmetic_name(a), threads, repetitions);
-    double best[2][3][1 + BLOCKS + 1], work[2][1 + BLOCKS], peak = 0;
-    for (size_t i = 0; i < 2 * 3 * (2 + BLOCKS); i++) best[0][0][i] = 1e9;
-    for (int r = 0; r < repetitions; r++) {
-        double rate = tile_rate(pool);
-        if (rate > peak) peak = rate;
-        for (size_t s = 0; s < 2; s++) {
-            for (size_t b = 0; b < 3; b++) run(pool, a, &t, batches[b], planes, sides[s], buffers, scratch, features, best[s][b], work[s]);
-        }
-    }
-    printf("peak %.2f TFLOP/s\n", peak * 1e-12);
+    return bytes;
+}
+
+static void print(const contestant *c, const double work[2][1 + BLOCKS], double peak) {
+    printf("%s\n", ck_tile_arithmetic_name(c->arithmetic));
     for (size_t s = 0; s < 2; s++) {
         for (size_t b = 0; b < 3; b++) {
-            double seconds[1 + STAGES] = {best[s][b][0]}, works[1 + STAGES] = {work[s][0]}, all = seconds[0], done = works[0];
+            const double *best = c->best[s][b];
+            double seconds[1 + STAGES] = {best[0]}, works[1 + STAGES] = {work[s][0]}, all = seconds[0], done = works[0], whole = best[1 + BLOCKS];
             for (size_t i = 0; i < BLOCKS; i++) {
-                seconds[1 + t.stages[i]] += best[s][b][1 + i];
-                works[1 + t.stages[i]] += work[s][1 + i];
-                all += best[s][b][1 + i];
+                seconds[1 + c->trunk.stages[i]] += best[1 + i];
+                works[1 + c->trunk.stages[i]] += work[s][1 + i];
+                all += best[1 + i];
                 done += work[s][1 + i];
             }
-            double whole = best[s][b][1 + BLOCKS];
             printf("%zu x %zu, %zu at once: %6.2f (%2.0f %%)   [%.2f (%2.0f %%): stem %.2f, stages", sides[s], sides[s], batches[b], whole * 1e3,
                    done / whole / peak * 100, all * 1e3, done / all / peak * 100, seconds[0] * 1e3);
             for (size_t i = 1; i < 1 + STAGES; i++) printf(" %.2f (%2.0f %%)", seconds[i] * 1e3, works[i] / seconds[i] / peak * 100);
             printf("]\n");
         }
     }
+}
+
+int main(int count, char **arguments) {
+    int threads = count > 1 ? atoi(arguments[1]) : 2, repetitions = count > 2 ? atoi(arguments[2]) : 9, only = count > 3 ? atoi(arguments[3]) : 0;
+    ck_pool *pool = ck_pool_create(threads, CK_AVX512);
+    if (pool == NULL) return 2;
+    if (count > 4 && strcmp(arguments[4], "cpu") == 0) clock_used = CLOCK_PROCESS_CPUTIME_ID;
+    static contestant contestants[3];
+    size_t present = 0, scratch_most = 0;
+    for (int a = CK_TILE_BF16; a <= CK_TILE_BF16X3; a++) {
+        if (!ck_has_tile_arithmetic(pool, a) || (only > 0 && a != only)) continue;
+        contestant *c = &contestants[present++];
+        c->arithmetic = a;
+        make(&c->trunk, a);
+        for (size_t i = 0; i < 2 * 3 * (2 + BLOCKS); i++) c->best[0][0][i] = 1e9;
+        size_t bytes = scratch_bytes(pool, c);
+        if (bytes > scratch_most) scratch_most = bytes;
+    }
+    if (present == 0) return puts("not on this machine"), 1;
+    float *planes = room(MOST * 488 * 488 * 4), *features = room(MOST * 16 * 16 * 2048 * 4);
+    for (size_t i = 0; i < MOST * 488 * 488; i++) planes[i] = (float)(i * 2654435761u % 2001) * 5e-4f;
+    ck_tile_images largest = {.height = 122, .width = 122, .channels = 256};
+    size_t bytes = ck_tile_images_bytes(CK_TILE_BF16X3, MOST, largest);
+    void *buffers[2] = {room(bytes), room(bytes)}, *scratch = room(scratch_most);
+    double work[2][1 + BLOCKS], peak = 0;
+    for (int r = 0; r < repetitions; r++) {
+        double rate = tile_rate(pool);
+        if (rate > peak) peak = rate;
+        for (size_t s = 0; s < 2; s++) {
+            for (size_t b = 0; b < 3; b++) {
+                for (size_t c = 0; c < present; c++) {
+                    contestant *own = &contestants[c];
+                    run(pool, own->arithmetic, &own->trunk, batches[b], planes, sides[s], buffers, scratch, features, own->best[s][b], work[s]);
+                }
+            }
+        }
+    }
+    printf("%d threads, best of %d; milliseconds an image (share of the tiles' peak, counting each multiplication once)\n", threads, repetitions);
+    printf("peak %.2f TFLOP/s\n", peak * 1e-12);
+    for (size_t c = 0; c < present; c++) print(&contestants[c], work, peak);
     ck_pool_free(pool);
 }
