@@ -39,24 +39,20 @@ package final class KernelPool: Sendable {
     /// Immutable after init; the C side serialises jobs.
     nonisolated(unsafe) let handle: OpaquePointer
     package let panelArithmetic: PanelArithmetic
-    private let scratch = Mutex(Scratch())
+    /// Working memory that nobody uses now.
+    private let spare = Mutex<[Scratch]>([])
 
-    /// Working memory of one product after the other; grows to the largest.
-    private struct Scratch: ~Copyable {
-        private var memory: UnsafeMutableRawPointer?
-        private var count = 0
+    /// Working memory of one product or trunk.
+    private final class Scratch: @unchecked Sendable {  // handed from one user to the next under the lock
+        let memory: UnsafeMutableRawPointer
+        let count: Int
 
-        /// At least `bytes`, aligned to 64.
-        mutating func reserve(_ bytes: Int) -> UnsafeMutableRawPointer {
-            if let memory, count >= bytes { return memory }
-            memory?.deallocate()
+        init(_ bytes: Int) {
             count = max(bytes, 64)
-            let grown = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
-            memory = grown
-            return grown
+            memory = .allocate(byteCount: count, alignment: 64)
         }
 
-        deinit { memory?.deallocate() }
+        deinit { memory.deallocate() }
     }
 
     /// - Parameters:
@@ -96,9 +92,18 @@ package final class KernelPool: Sendable {
     /// Whether trunks can be computed so.
     package func has(_ arithmetic: ImageArithmetic) -> Bool { arithmetic == .fp32 || ck_has_tile_arithmetic(handle, arithmetic.native) }
 
-    /// Lends working memory, aligned to 64, to one product or trunk at a time.
+    /// Lends working memory, aligned to 64. No lock is held meanwhile: a trunk gives way between its layers, and whoever computes then
+    /// borrows other memory. So there is one piece for each that is under way at the same time.
     func withScratch<Failure: Error>(_ bytes: Int, _ body: (UnsafeMutableRawPointer) throws(Failure) -> Void) throws(Failure) {
-        try scratch.withLock { (scratch) throws(Failure) in try body(scratch.reserve(bytes)) }
+        let found: Scratch? = spare.withLock { spare in
+            if let index = spare.firstIndex(where: { $0.count >= bytes }) { return spare.remove(at: index) }
+            // One that is too small is given up: memory grows to the largest need.
+            _ = spare.popLast()
+            return nil
+        }
+        let scratch = found ?? Scratch(bytes)
+        defer { spare.withLock { $0.append(scratch) } }
+        try body(scratch.memory)
     }
 
     deinit { ck_pool_free(handle) }

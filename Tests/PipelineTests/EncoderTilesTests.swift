@@ -36,6 +36,26 @@ struct EncoderTilesTests {
         }
     }
 
+    /// A scheduler lends the processor to others between a trunk's layers: they need working memory of their own.
+    @Test(.timeLimit(.minutes(1))) func `others compute between a trunk's layers, and all have the bits that they have alone`() throws {
+        let toy = try ToyEncoder(seed: 7)
+        let pool = try KernelPool(threads: 2)
+        var numbers = SeededNumbers(7)
+        let planes = (0..<2).map { _ in numbers.floats(64 * 64, in: 0...1) }
+        for arithmetic in KernelPool.ImageArithmetic.allCases where pool.has(arithmetic) {
+            let encoder = try ImageEncoder(toy.weights.open(), toy.manifest, arithmetic: arithmetic)
+            let alone = try planes.map { try encoder.patchFeatures(pool, plane: $0, side: 64).array }
+            var between: [Float] = []
+            var checks = 0
+            let features = try encoder.patchFeatures(pool, plane: planes[0], side: 64) {
+                checks += 1
+                between = try encoder.patchFeatures(pool, plane: planes[1], side: 64).array
+            }
+            #expect(checks > 1)
+            #expect(sameBits(features.array, alone[0]) && sameBits(between, alone[1]))
+        }
+    }
+
     /// What the classifier takes where there are tiles. Two bfloat16s stay far below the bound of 0.005 that all arithmetics have.
     @Test(arguments: [(KernelPool.ImageArithmetic.fp16, 0.005), (.bf16x3, 0.0005)])
     func `scores in tiles are those of fp32 within their budget, with the same bits for any threads`(
