@@ -7,79 +7,26 @@
 // Medians. GFLOP/s of a prompt count what the rows see, GB/s of decoding the keys and values they see.
 #include "ck_attention_pages.h"
 #include "ck_vector.h"
+#include "silicon.h"
 
-#include <immintrin.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 enum { HEADS = 32, SIZE = 128, ROW = HEADS * SIZE, LAYERS = 2, PAGES = 8, MOST = PAGES * CK_PAGE_POSITIONS, REPETITIONS = 64 };
 /// Bytes of pages: more than the caches hold, as the layers of a model are.
 static const size_t buffer_bytes = (size_t)768 << 20;
 
-static clockid_t clock_used = CLOCK_MONOTONIC;
-static double clock_share = 1;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return ((double)t.tv_sec + 1e-9 * (double)t.tv_nsec) * clock_share;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count) {
-    qsort(values, count, sizeof *values, ascending);
-    return values[count / 2];
-}
-
 // MARK: The silicon
 
-typedef struct {
-    const uint8_t *buffer;
-    size_t workers;
-    volatile uint64_t sink[256];
-} reading;
-
-/// Reads its share in four streams, prefetching 1 KiB ahead.
-__attribute__((target("avx2"))) static void read_share(void *context, size_t tile, size_t worker) {
-    reading *r = context;
-    size_t per = buffer_bytes / r->workers / 4 / 128 * 128;
-    const uint8_t *from = r->buffer + tile * 4 * per;
-    __m256i sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < per; i += 128) {
-        for (size_t s = 0; s < 4; s++) {
-            const uint8_t *p = from + s * per + i;
-            _mm_prefetch((const char *)p + 1024, _MM_HINT_T0);
-            _mm_prefetch((const char *)p + 1088, _MM_HINT_T0);
-            for (size_t v = 0; v < 4; v++) sum = _mm256_add_epi64(sum, _mm256_load_si256((const void *)(p + 32 * v)));
-        }
-    }
-    r->sink[worker] += (uint64_t)_mm256_extract_epi64(sum, 0);
-}
-
-static double read_rate(ck_pool *pool, const uint8_t *buffer) {
-    static reading r;
-    r.buffer = buffer;
-    r.workers = ck_pool_threads(pool);
-    double begin = now();
-    ck_pool_run(pool, r.workers, read_share, &r);
-    return (double)buffer_bytes / (now() - begin) * 1e-9;
-}
-
-enum { PEAK_STEPS = 2000000, CHAINS = 12 };
+enum { CHAIN_STEPS = 2000000, CHAINS = 12 };
 static volatile float peak_sink[256];
 
 __attribute__((target("avx512f"))) static void spin_avx512(void *context, size_t tile, size_t worker) {
     (void)context, (void)tile;
     __m512 sums[CHAINS], factor = _mm512_set1_ps(0.999f);
     for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm512_set1_ps((float)i);
-    for (size_t n = 0; n < PEAK_STEPS; n++) {
+    for (size_t n = 0; n < CHAIN_STEPS; n++) {
         for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm512_fmadd_ps(sums[i], factor, factor);
     }
     for (size_t i = 0; i < CHAINS; i++) peak_sink[worker] += sums[i][0];
@@ -89,7 +36,7 @@ __attribute__((target("avx2,fma"))) static void spin_avx2(void *context, size_t 
     (void)context, (void)tile;
     __m256 sums[CHAINS], factor = _mm256_set1_ps(0.999f);
     for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm256_set1_ps((float)i);
-    for (size_t n = 0; n < PEAK_STEPS; n++) {
+    for (size_t n = 0; n < CHAIN_STEPS; n++) {
         for (size_t i = 0; i < CHAINS; i++) sums[i] = _mm256_fmadd_ps(sums[i], factor, factor);
     }
     for (size_t i = 0; i < CHAINS; i++) peak_sink[worker] += sums[i][0];
@@ -99,7 +46,7 @@ __attribute__((target("avx2,fma"))) static void spin_avx2(void *context, size_t 
 static double peak_rate(ck_pool *pool, bool wide) {
     double begin = now();
     ck_pool_run(pool, ck_pool_threads(pool), wide ? spin_avx512 : spin_avx2, NULL);
-    return (double)ck_pool_threads(pool) * PEAK_STEPS * CHAINS * 2 * (wide ? 16 : 8) / (now() - begin) * 1e-9;
+    return (double)ck_pool_threads(pool) * CHAIN_STEPS * CHAINS * 2 * (wide ? 16 : 8) / (now() - begin) * 1e-9;
 }
 
 // MARK: The work
@@ -149,7 +96,7 @@ static void decode(bench *b, ck_kv_shape shape, const char *name, size_t sequenc
     ck_kv_rows stored[16];
     ck_attention_sequence asked[16];
     for (int r = 0; r < b->repetitions; r++) {
-        reads[r] = read_rate(b->pool, b->buffer);
+        reads[r] = read_rate(b->pool, b->buffer, buffer_bytes);
         seconds[r] = stores[r] = 0;
         for (size_t step = 0; step < steps; step++) {
             for (size_t i = 0; i < sequences; i++) {

@@ -3,38 +3,17 @@
 #include "ck_attention_pages.h"
 #include "ck_blocks.h"
 #include "ck_widen.h"
+#include "checking.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #pragma STDC FP_CONTRACT OFF
 
-static uint64_t state = 1;
-static uint64_t bits(void) {
-    uint64_t z = state += 0x9E3779B97F4A7C15;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-    z = (z ^ z >> 27) * 0x94D049BB133111EB;
-    return z ^ z >> 31;
-}
 /// About normal, as keys and values are.
 static float number(void) {
     double sum = 0;
     for (int i = 0; i < 4; i++) sum += (double)(bits() >> 11) * 0x1p-53 - 0.5;
     return (float)(sum * 1.7);
-}
-
-static int failures;
-static void expect(bool ok, const char *what, const char *where) {
-    if (!ok && failures++ < 20) printf("FAILED %s: %s\n", what, where);
-}
-
-static void *room(size_t bytes) {
-    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (p == NULL) exit(2);
-    memset(p, 0xFF, (bytes + 63) / 64 * 64); // NaN wherever nothing was written
-    return p;
 }
 
 // MARK: The definition

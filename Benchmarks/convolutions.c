@@ -5,54 +5,18 @@
 // processor time, for a machine that does other things.
 // Build: Benchmarks/README.md.
 #include "ck_tiles.h"
+#include "silicon.h"
 
-#include <immintrin.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { STAGES = 4, BLOCKS = 16, MOST = 8, REPETITIONS = 64 };
-
-static clockid_t clock_used = CLOCK_MONOTONIC;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(clock_used, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void *room(size_t bytes) {
     void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (p == NULL || bytes == 0) exit(2);
     memset(p, 0, bytes);
     return p;
-}
-
-enum { PEAK_STEPS = 200000 };
-
-/// Two by two tiles of registers; AMX's bf16 and fp16 run at the same rate.
-__attribute__((target("amx-tile,amx-bf16"))) static void spin_tiles(void *context, size_t tile, size_t worker) {
-    (void)context, (void)tile, (void)worker;
-    _Alignas(64) uint8_t configuration[64] = {1};
-    for (size_t t = 0; t < 8; t++) {
-        configuration[16 + 2 * t] = 64;
-        configuration[48 + t] = 16;
-    }
-    __asm__ volatile("" : : "r"(configuration) : "memory");
-    _tile_loadconfig(configuration);
-    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5); _tile_zero(6); _tile_zero(7);
-    for (size_t i = 0; i < PEAK_STEPS; i++) {
-        _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_release();
-}
-
-/// Operations a second of all threads.
-static double tile_rate(ck_pool *pool) {
-    double begin = now();
-    ck_pool_run(pool, ck_pool_threads(pool), spin_tiles, NULL);
-    return (double)ck_pool_threads(pool) * PEAK_STEPS * 4 * 2 * 16 * 16 * 32 / (now() - begin);
 }
 
 typedef struct {
@@ -148,6 +112,7 @@ static size_t scratch_bytes(ck_pool *pool, const contestant *c) {
     return bytes;
 }
 
+/// `peak`: operations a second.
 static void print(const contestant *c, const double work[2][1 + BLOCKS], double peak) {
     printf("%s\n", ck_tile_arithmetic_name(c->arithmetic));
     for (size_t s = 0; s < 2; s++) {
@@ -192,7 +157,7 @@ int main(int count, char **arguments) {
     void *buffers[2] = {room(bytes), room(bytes)}, *scratch = room(scratch_most);
     double work[2][1 + BLOCKS], peak = 0;
     for (int r = 0; r < repetitions; r++) {
-        double rate = tile_rate(pool);
+        double rate = tile_rate(pool) * 1e12;
         if (rate > peak) peak = rate;
         for (size_t s = 0; s < 2; s++) {
             for (size_t b = 0; b < 3; b++) {

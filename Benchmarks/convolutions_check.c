@@ -3,32 +3,11 @@
 #include "ck_tiles.h"
 #include "ck_blocks.h"
 #include "ck_widen.h"
+#include "checking.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-static uint64_t state = 1;
-static uint64_t bits(void) {
-    uint64_t z = state += 0x9E3779B97F4A7C15;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-    z = (z ^ z >> 27) * 0x94D049BB133111EB;
-    return z ^ z >> 31;
-}
 static float number(void) { return (float)((double)(bits() >> 11) * 0x1p-52 - 1); }
-
-static int failures;
-static void expect(bool ok, const char *what, const char *where) {
-    if (!ok && failures++ < 20) printf("FAILED %s: %s\n", what, where);
-}
-
-static void *room(size_t bytes) {
-    void *p = aligned_alloc(64, (bytes + 127) / 64 * 64);
-    if (p == NULL || bytes == 0) exit(2);
-    memset(p, 0xFF, (bytes + 127) / 64 * 64); // NaN wherever nothing was written
-    return p;
-}
 
 /// What an image keeps of a number.
 static float rounded(ck_tile_arithmetic a, float value) {

@@ -8,51 +8,16 @@
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
+#include "silicon.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PRODUCTS = 7, MOST_LAYERS = 32, REPETITIONS = 64 };
 
 /// Rows and columns of a layer's weights: queries, keys, values, output, gate, up, down.
 static const size_t shapes[PRODUCTS][2] = {{4096, 4096}, {4096, 4096}, {4096, 4096}, {4096, 4096}, {11008, 4096}, {11008, 4096}, {4096, 11008}};
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-typedef struct {
-    const uint8_t *buffer;
-    size_t bytes;
-    volatile uint64_t sink[2];
-} reading;
-
-/// Half of the buffer in four streams, prefetching 1 KiB ahead.
-__attribute__((target("avx2"))) static void read_half(void *context, size_t tile, size_t worker) {
-    reading *r = context;
-    size_t per = r->bytes / 8 / 128 * 128;
-    __m256i sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < per; i += 128) {
-        for (size_t s = 0; s < 4; s++) {
-            const uint8_t *p = r->buffer + (tile * 4 + s) * per + i;
-            _mm_prefetch((const char *)p + 1024, _MM_HINT_T0);
-            _mm_prefetch((const char *)p + 1088, _MM_HINT_T0);
-            for (size_t v = 0; v < 4; v++) sum = _mm256_add_epi64(sum, _mm256_load_si256((const void *)(p + 32 * v)));
-        }
-    }
-    r->sink[worker] += (uint64_t)_mm256_extract_epi64(sum, 0);
-}
 
 /// Where llama.cpp puts weights of this type: a repacking buffer, if there is one that takes them.
 static ggml_backend_buffer_type_t buffer_of(ggml_backend_t backend, ck_block_type type) {
@@ -123,21 +88,18 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < 2; i++) ggml_backend_tensor_set(inputs[i], x, 0, ggml_nbytes(inputs[i]));
 
     double ours[REPETITIONS], theirs[REPETITIONS], ratios[REPETITIONS], reads[REPETITIONS];
-    static reading buffer;
-    buffer.buffer = packed;
-    buffer.bytes = bytes;
     for (size_t r = 0; r <= repetitions; r++) {
         double begin = now();
         for (size_t i = matrices; i-- > 0;) ck_linear_panels(pool, arithmetic, y, panels[i].rows, x, m, panels[i], (ck_epilogue){0}, scratch);
         double middle = now();
         ggml_backend_graph_compute(backend, graph);
         double end = now();
-        ck_pool_run(pool, 2, read_half, &buffer);
+        double rate = read_rate(pool, packed, bytes);
         if (r == 0) continue; // the first touches memory
         ours[r - 1] = middle - begin;
         theirs[r - 1] = end - middle;
         ratios[r - 1] = theirs[r - 1] / ours[r - 1];
-        reads[r - 1] = now() - end;
+        reads[r - 1] = (double)bytes / rate * 1e-9;
     }
     ggml_backend_tensor_get(first, z, 0, m * 4096 * sizeof *z);
     double error = 0, size = 0;
