@@ -1,5 +1,18 @@
+import ArgumentParser
 import Foundation
 import Glibc
+import ReportQueue
+
+/// Who does something that a named human answers for.
+struct PersonArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("Who does it: a user of the queue, with the role that it takes.", valueName: "U")) var user: String
+    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+
+    /// - Parameter purpose: in the question for the password: " to sign this text".
+    func authenticate(_ queue: ReportQueue, purpose: String = "") throws -> AuthenticatedUser {
+        try queue.authenticate(user: user, password: try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user)\(purpose): "))
+    }
+}
 
 /// Reads a password: one line from standard input with `--password-stdin`, else from the terminal without echo.
 enum Password {

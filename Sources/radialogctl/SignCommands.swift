@@ -13,12 +13,11 @@ struct SignCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
-    @Option(help: ArgumentHelp("Who signs.", valueName: "U")) var user: String
+    @OptionGroup var person: PersonArguments
     @Option(help: ArgumentHelp("The text to sign, UTF-8; \"-\" is refused, the password may come that way.", valueName: "F"), completion: .file())
     var textFile: String?
     @Option(help: ArgumentHelp("The version that was read; another one is a conflict. Default: the one shown now.", valueName: "N"))
     var expectVersion: Int?
-    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
 
     func run() throws {
         let configuration = try common.configuration()
@@ -29,15 +28,14 @@ struct SignCommand: ParsableCommand {
             throw Failure("study \(uid) has no draft to sign: radialogctl study show \(uid)", Status.conflict)
         }
         let text = try textFile.map(Self.read)
-        if !passwordStdin { Output.error("\(text ?? report.text)\n") }
+        if !person.passwordStdin { Output.error("\(text ?? report.text)\n") }
         if report.status == .preliminary, let draft = shown.draft { showFlags(of: draft, study: uid) }
-        let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user) to sign this text: ")
-        let signer = try queue.authenticate(user: user, password: password)
+        let signer = try person.authenticate(queue, purpose: " to sign this text")
         let version = try queue.sign(
             study: uid, by: signer, text: text, shownTextSHA256: text.map(SHA256Text.of) ?? report.textSHA256,
             expectedVersion: expectVersion ?? report.version, destinations: configuration.destinations.rules)
         let signed = try queue.outgoingReport(study: uid, version: .number(version))
-        Output.print("signed by \(signer.personName) (\(user)): version \(version), \(signed.status.rawValue), SHA-256 \(signed.signature?.textSHA256 ?? "")")
+        Output.print("signed by \(signer.personName) (\(person.user)): version \(version), \(signed.status.rawValue), SHA-256 \(signed.signature?.textSHA256 ?? "")")
     }
 
     /// Before the signature, and about the machine's text, whatever text is signed. A program that gives the password has no
@@ -45,7 +43,7 @@ struct SignCommand: ParsableCommand {
     private func showFlags(of draft: DraftReport, study uid: String) {
         guard let flags = draft.flags, !flags.isEmpty else { return }
         let note = "flags on the draft: \(flags.summary)"
-        if passwordStdin { return Output.error("\(note): radialogctl study show \(uid)") }
+        if person.passwordStdin { return Output.error("\(note): radialogctl study show \(uid)") }
         Output.error("\(note)\n" + flags.map { "  - \($0)\n" }.joined())
     }
 
@@ -66,17 +64,15 @@ struct RejectCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
-    @Option(help: ArgumentHelp("Who refuses.", valueName: "U")) var user: String
+    @OptionGroup var person: PersonArguments
     @Option(help: ArgumentHelp("Why, for colleagues.", valueName: "R")) var reason: String
     @Option(help: ArgumentHelp("The version that was read; another one is a conflict.", valueName: "N")) var expectVersion: Int?
-    @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
 
     func run() throws {
         let queue = try common.queue()
         let uid = try queue.studyInstanceUID(for: study)
-        let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
-        let person = try queue.authenticate(user: user, password: password)
-        try queue.reject(study: uid, by: person, reason: reason, expectedVersion: expectVersion)
-        Output.print("rejected by \(person.personName) (\(user))")
+        let refusing = try person.authenticate(queue)
+        try queue.reject(study: uid, by: refusing, reason: reason, expectedVersion: expectVersion)
+        Output.print("rejected by \(refusing.personName) (\(person.user))")
     }
 }

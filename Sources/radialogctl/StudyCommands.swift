@@ -79,19 +79,18 @@ extension StudyCommands {
     struct Release: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says that the identity of a study in doubt is right: it is drafted then.",
-            discussion: "A study without Patient ID, or whose patient contradicts what is known, waits for this. The daemon never merges patients.")
+            discussion: "A study without Patient ID, or whose patient contradicts what is known, waits for this. The daemon never merges patients. "
+                + "Who says it is a radiologist or an admin.")
         @OptionGroup var common: CommonOptions
         @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
-        @Option(help: ArgumentHelp("Who says so: a radiologist or an admin.", valueName: "U")) var user: String
-        @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+        @OptionGroup var person: PersonArguments
 
         func run() throws {
             let queue = try common.queue()
             let uid = try queue.studyInstanceUID(for: study)
-            let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
-            let person = try queue.authenticate(user: user, password: password)
-            try queue.releaseIdentity(study: uid, by: person)
-            Output.print("identity of \(uid) confirmed by \(person.personName) (\(user))")
+            let confirming = try person.authenticate(queue)
+            try queue.releaseIdentity(study: uid, by: confirming)
+            Output.print("identity of \(uid) confirmed by \(confirming.personName) (\(person.user))")
         }
     }
 }
@@ -100,7 +99,8 @@ extension StudyCommands {
     struct Prioritize: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says how soon a study is to be drafted.",
-            discussion: "high: before and beside everything else (STAT); low: when nothing else waits. A sender says high with the Priority of its C-STORE.")
+            discussion: "high: before and beside everything else (STAT); low: when nothing else waits. A sender says high with the Priority of its C-STORE. "
+                + "Who says it here is a radiologist or an admin.")
 
         enum Priority: String, CaseIterable, ExpressibleByArgument {
             case low, medium, high
@@ -117,14 +117,12 @@ extension StudyCommands {
         @OptionGroup var common: CommonOptions
         @Argument(help: ArgumentHelp("Study Instance UID or accession number.", valueName: "STUDY")) var study: String
         @Argument(help: ArgumentHelp("low, medium or high.", valueName: "PRIORITY")) var priority: Priority
-        @Option(help: ArgumentHelp("Who says so: a radiologist or an admin.", valueName: "U")) var user: String
-        @Flag(help: "Read the password from standard input, one line.") var passwordStdin = false
+        @OptionGroup var person: PersonArguments
 
         func run() throws {
             let queue = try common.queue()
             let uid = try queue.studyInstanceUID(for: study)
-            let password = try Password.read(fromStandardInput: passwordStdin, prompt: "Password of \(user): ")
-            try queue.setPriority(study: uid, priority.value, by: try queue.authenticate(user: user, password: password))
+            try queue.setPriority(study: uid, priority.value, by: try person.authenticate(queue))
             Output.print("priority of \(uid): \(priority.rawValue)")
         }
     }
