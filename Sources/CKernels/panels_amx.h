@@ -23,27 +23,35 @@ static void CK_AMX(configure)(uint8_t rows) {
     _tile_loadconfig(&configuration);
 }
 
-static void CK_AMX(convert)(const ck_panel_job *job, size_t row) {
+/// Rows of one tile row. Column by column: a row after the other would go through the tiles in steps that share a few sets of the caches.
+static void CK_AMX(convert)(const ck_panel_job *job, size_t first, size_t rows) {
     size_t columns = job->weights.columns;
-    const float *x = job->x + row * columns;
-    __m512i largest = _mm512_setzero_si512();
-    for (size_t k = 0; k < columns; k += 16) {
-        largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_loadu_si512(x + k), _mm512_set1_epi32(INT32_MAX)));
-    }
-    // Of a row with infinities or NaN nothing else matters; one of zeros has no exponent.
-    uint32_t bits = _mm512_reduce_max_epu32(largest);
-    float magnitude, exponent = 0;
-    memcpy(&magnitude, &bits, sizeof magnitude);
-    if (bits != 0 && bits < 0x7F800000u) exponent = CK_AMX_LARGEST - _mm512_cvtss_f32(_mm512_getexp_ps(_mm512_set1_ps(magnitude)));
-    job->exponents[row] = CK_AMX_UNDO - exponent;
-    __m512 scale = _mm512_set1_ps(exponent);
-    for (size_t kt = 0; kt < 2 * job->units; kt++) {
-        __m512i line = _mm512_setzero_si512();
-        if (kt * 32 < columns) {
-            __m512 low = _mm512_scalef_ps(_mm512_loadu_ps(x + kt * 32), scale);
-            line = CK_AMX(narrow)(low, _mm512_scalef_ps(_mm512_loadu_ps(x + kt * 32 + 16), scale));
+    const float *x = job->x + first * columns;
+    float scales[CK_PANEL_ROWS];
+    for (size_t r = 0; r < rows; r++) {
+        __m512i largest = _mm512_setzero_si512();
+        for (size_t k = 0; k < columns; k += 16) {
+            largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_loadu_si512(x + r * columns + k), _mm512_set1_epi32(INT32_MAX)));
         }
-        _mm512_store_si512((void *)(job->tiles + ck_panel_tile_at(job, row / 16, kt) + row % 16 * 64), line);
+        // Of a row with infinities or NaN nothing else matters; one of zeros has no exponent.
+        uint32_t bits = _mm512_reduce_max_epu32(largest);
+        float magnitude, exponent = 0;
+        memcpy(&magnitude, &bits, sizeof magnitude);
+        if (bits != 0 && bits < 0x7F800000u) exponent = CK_AMX_LARGEST - _mm512_cvtss_f32(_mm512_getexp_ps(_mm512_set1_ps(magnitude)));
+        job->exponents[first + r] = CK_AMX_UNDO - exponent;
+        scales[r] = exponent;
+    }
+    for (size_t kt = 0; kt < 2 * job->units; kt++) {
+        uint8_t *lines = job->tiles + ck_panel_tile_at(job, first / 16, kt) + first % 16 * 64;
+        for (size_t r = 0; r < rows; r++) {
+            __m512i line = _mm512_setzero_si512();
+            if (kt * 32 < columns) {
+                const float *at = x + r * columns + kt * 32;
+                __m512 scale = _mm512_set1_ps(scales[r]), low = _mm512_scalef_ps(_mm512_loadu_ps(at), scale);
+                line = CK_AMX(narrow)(low, _mm512_scalef_ps(_mm512_loadu_ps(at + 16), scale));
+            }
+            _mm512_store_si512((void *)(lines + r * 64), line);
+        }
     }
 }
 
@@ -61,6 +69,7 @@ CK_INLINE void CK_AMX(finish)(const ck_panel_job *job, const float *sums, size_t
         if (e->residual != NULL) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, e->residual + at));
         // Only what is below zero: NaN stays.
         if (e->relu) sum = _mm512_mask_mov_ps(sum, _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_LT_OQ), _mm512_setzero_ps());
+        __builtin_prefetch(job->y + at + job->y_stride, 1); // many rows come here row after row
         _mm512_mask_storeu_ps(job->y + at, mask, sum);
     }
 }

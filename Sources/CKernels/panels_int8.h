@@ -126,7 +126,9 @@ CK_INLINE void CK_INT8(many_of)(const ck_block_type type, const ck_panel_job *jo
     }
 }
 
-static void CK_INT8(convert)(const ck_panel_job *job, size_t row) { CK_INT8(convert_to)(job, row, ck_int8_place_in_group(job, row)); }
+static void CK_INT8(convert)(const ck_panel_job *job, size_t first, size_t rows) {
+    for (size_t row = first; row < first + rows; row++) CK_INT8(convert_to)(job, row, ck_int8_place_in_group(job, row));
+}
 
 static void CK_INT8(few)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace) {
     (void)workspace;

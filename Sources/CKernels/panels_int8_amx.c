@@ -1,4 +1,4 @@
-// Products of panels with whole numbers in AMX tiles (Sapphire Rapids on), for five rows and more: the bits of panels_int8.h, whose vectors are faster
+// Products of panels with whole numbers in AMX tiles (Sapphire Rapids on), for more than twelve rows: the bits of panels_int8.h, whose vectors are faster
 // for fewer. A tile product is a block of 32 columns of sixteen rows and sixteen outputs: half of what a tile could hold, because the next block has
 // other scales.
 #if defined(__x86_64__)
@@ -24,13 +24,16 @@ CK_INLINE void CK_INT8(widen)(float *target, const uint8_t *halves) { _mm512_sto
 #include "panels_int8_unpack.h"
 #include "panels_int8_amx.h"
 
-static void CK_INT8(convert)(const ck_panel_job *job, size_t row) {
-    if (job->m <= CK_INT8_ROWS) ck_int8_avx512vnni_kernels.convert(job, row);
-    else CK_INT8(convert_row)(job, row);
+/// Rows up to which vectors are faster than tiles of half their height.
+enum { CK_INT8_VECTORS = 12 };
+
+static void CK_INT8(convert)(const ck_panel_job *job, size_t first, size_t rows) {
+    if (job->m <= CK_INT8_VECTORS) return ck_int8_avx512vnni_kernels.convert(job, first, rows);
+    for (size_t row = first; row < first + rows; row++) CK_INT8(convert_row)(job, row);
 }
 
 static void CK_INT8(few)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace) {
-    if (job->m <= CK_INT8_ROWS) ck_int8_avx512vnni_kernels.few(job, first, end, workspace);
+    if (job->m <= CK_INT8_VECTORS) ck_int8_avx512vnni_kernels.few(job, first, end, workspace);
     else CK_INT8(multiply)(job, first, end, workspace);
 }
 

@@ -55,8 +55,8 @@ enum {
 
 /// What one kind of tiles provides.
 typedef struct {
-    /// Row `row` of x to its place in job->tiles, its exponent to job->exponents.
-    void (*convert)(const ck_panel_job *job, size_t row);
+    /// Rows first ..< first + rows of x, all within sixteen that a tile holds, to their places in job->tiles, their exponents to job->exponents.
+    void (*convert)(const ck_panel_job *job, size_t first, size_t rows);
     /// Outputs of panels first ..< end for up to CK_PANEL_ROWS rows.
     void (*few)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace);
     /// The same for up to CK_PANEL_PASS rows and CK_PANEL_GROUP panels.

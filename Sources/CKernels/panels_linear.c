@@ -74,10 +74,15 @@ static void run_task(void *context, size_t task, size_t worker) {
     else tasks->kernels->many(job, first, end, workspace);
 }
 
+/// Few rows are shared out one by one, many by the tile.
+static size_t convert_task_rows(size_t m) { return m <= CK_PANEL_ROWS ? 1 : CK_PANEL_ROWS; }
+
 static void convert_task(void *context, size_t task, size_t worker) {
     (void)worker;
     const ck_panel_tasks *tasks = context;
-    tasks->kernels->convert(&tasks->parts->job, task);
+    const ck_panel_job *job = &tasks->parts->job;
+    size_t size = convert_task_rows(job->m), first = task * size;
+    tasks->kernels->convert(job, first, job->m - first < size ? job->m - first : size);
 }
 
 static void run(ck_pool *pool, bool inline_work, size_t count, ck_tile task, ck_panel_tasks *tasks) {
@@ -174,7 +179,10 @@ void ck_linear_panels_each(ck_pool *pool, ck_panel_arithmetic arithmetic, const 
                 job->epilogue = product->epilogue;
                 if (job->epilogue.residual != NULL) job->epilogue.residual += row * product->y_stride;
             }
-            if (first == 0 && tasks.kernels != NULL) run(pool, common.m * columns < ck_inline_numbers, common.m, convert_task, &tasks);
+            if (first == 0 && tasks.kernels != NULL) {
+                size_t size = convert_task_rows(common.m);
+                run(pool, common.m * columns < ck_inline_numbers, (common.m + size - 1) / size, convert_task, &tasks);
+            }
             run_parts(pool, &tasks, parts);
         }
     }
