@@ -81,6 +81,7 @@ extension Configuration {
             rendering: section.choice("rendering", default: Rendering.bundle) ?? .bundle,
             pinThreads: section.boolean("pin_threads", default: false),
             arithmetic: section.choice("arithmetic", default: Arithmetic.auto) ?? .auto,
+            writingArithmetic: section.choice("writing_arithmetic", default: Arithmetic.auto) ?? .auto,
             keyValueCache: section.choice("kv_cache", default: KeyValueCache.auto) ?? .auto)
     }
 

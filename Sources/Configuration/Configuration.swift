@@ -75,6 +75,8 @@ public struct Configuration: Sendable, Equatable {
         /// Keeps the model's threads on processors of their own.
         public var pinThreads: Bool
         public var arithmetic: Arithmetic
+        /// Of the text that it writes.
+        public var writingArithmetic: Arithmetic
         public var keyValueCache: KeyValueCache
     }
 

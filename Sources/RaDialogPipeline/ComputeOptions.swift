@@ -1,8 +1,9 @@
-/// How a bundle is computed. `arithmetic` and `cache` show in a draft's bits and stand in its provenance; threads never do.
+/// How a bundle is computed. `arithmetic`, `writing` and `cache` show in a draft's bits and stand in its provenance; threads never do.
 public struct ComputeOptions: Sendable {
     /// Of the language model's products, for a bundle in panels. docs/decisions/0003-packed-panels.md says what each rounds.
     public enum Arithmetic: String, Sendable, CaseIterable {
-        /// The fastest that processor and bundle have.
+        /// Of reading: the fastest that processor and bundle have. Of writing: the same as where reading was chosen by name; else what writes a few texts at
+        /// once fastest.
         case auto
         case fp32, bf16, fp16, int8
     }
@@ -18,13 +19,17 @@ public struct ComputeOptions: Sendable {
     public var threads: Int
     /// Keeps each thread on a processor of its own.
     public var pinsThreads: Bool
+    /// Of what is read: prompts, questions.
     public var arithmetic: Arithmetic
+    /// Of what is written, token by token. A token that was written is computed so whenever it is computed again.
+    public var writing: Arithmetic
     public var cache: Cache
 
-    public init(threads: Int = 0, pinsThreads: Bool = false, arithmetic: Arithmetic = .auto, cache: Cache = .auto) {
+    public init(threads: Int = 0, pinsThreads: Bool = false, arithmetic: Arithmetic = .auto, writing: Arithmetic = .auto, cache: Cache = .auto) {
         self.threads = threads
         self.pinsThreads = pinsThreads
         self.arithmetic = arithmetic
+        self.writing = writing
         self.cache = cache
     }
 }
@@ -34,15 +39,22 @@ extension ComputeOptions {
     ///
     /// - Throws: `PipelineError.unsupported` where the processor, or what it is cut to, has not what was asked for.
     package func pool(instructionSet: KernelPool.InstructionSet? = nil) throws(PipelineError) -> KernelPool {
-        guard let wanted = arithmetic.panels else { return try KernelPool(fastest: threads, instructionSet: instructionSet, pinned: pinsThreads) }
-        let pool = try KernelPool(threads: threads, instructionSet: instructionSet, panelArithmetic: wanted, pinned: pinsThreads)
-        guard pool.panelArithmetic == wanted else { throw .unsupported("this processor does not have the arithmetic \(arithmetic.rawValue)") }
-        return pool
+        let tiles = try KernelPool(threads: 1, instructionSet: instructionSet)
+        // Without tiles whole numbers are the fastest. With them they still are where one text or a few are written: weights are multiplied as they are stored,
+        // so that nothing but memory bounds them.
+        let reading = arithmetic.panels ?? (tiles.panelArithmetic == .fp32 ? .int8 : tiles.panelArithmetic)
+        let written = writing.panels ?? (arithmetic == .auto ? .int8 : reading)
+        for (wanted, key) in [(reading, "arithmetic"), (written, "writing_arithmetic")] where !tiles.has(wanted) {
+            throw .unsupported(
+                "the arithmetic \(wanted) wants what this processor does not have; here there are auto, \(tiles.panelArithmetics): choose one with [model] \(key) "
+                    + "of the configuration, or --\(key.replacing("_", with: "-"))")
+        }
+        return try KernelPool(threads: threads, instructionSet: instructionSet, panelArithmetic: reading, writingArithmetic: written, pinned: pinsThreads)
     }
 }
 
 extension ComputeOptions.Arithmetic {
-    /// nil: whatever is fastest.
+    /// nil: not chosen.
     package var panels: KernelPool.PanelArithmetic? {
         switch self {
         case .auto: nil

@@ -76,50 +76,79 @@ package struct Linear: Sendable {
     }
 
     /// Writes `rows` rows of `outputs` floats, `stride` apart (`outputs` where nil). `y` must not overlap `x`; `residual` is added at the
-    /// end and may be `y` itself.
+    /// end and may be `y` itself. The last `written` rows are computed in the pool's arithmetic of writing.
     package func apply(
-        _ pool: KernelPool, into y: UnsafeMutablePointer<Float>, stride: Int? = nil, from x: UnsafePointer<Float>, rows: Int,
+        _ pool: KernelPool, into y: UnsafeMutablePointer<Float>, stride: Int? = nil, from x: UnsafePointer<Float>, rows: Int, written: Int = 0,
         residual: UnsafePointer<Float>? = nil, activation: Activation = .none
     ) {
+        let stride = stride ?? outputs
         let epilogue = ck_epilogue(bias: bias?.pointer, residual: residual, relu: activation == .relu)
         switch weights {
         case .packed(let packed):
-            ck_linear(pool.handle, y, stride ?? outputs, x, rows, packed.pointer, outputs, inputs, epilogue)
+            ck_linear(pool.handle, y, stride, x, rows, packed.pointer, outputs, inputs, epilogue)
         case .blocks(let blocks):
-            blocks.withMatrix { ck_linear_blocks(pool.handle, y, stride ?? outputs, x, rows, $0, epilogue) }
+            blocks.withMatrix { ck_linear_blocks(pool.handle, y, stride, x, rows, $0, epilogue) }
         case .panels(let panels):
             pool.withScratch(ck_panels_scratch_bytes(pool.handle, rows, inputs)) { scratch in
-                panels.withMatrix { ck_linear_panels(pool.handle, pool.panelArithmetic.native, y, stride ?? outputs, x, rows, $0, epilogue, scratch) }
+                for part in Self.parts(pool, rows: rows, written: written, panels.type) {
+                    var own = epilogue
+                    own.residual = residual.map { $0 + part.first * stride }
+                    panels.withMatrix {
+                        ck_linear_panels(pool.handle, part.arithmetic.native, y + part.first * stride, stride, x + part.first * inputs, part.rows, $0, own, scratch)
+                    }
+                }
             }
         }
+    }
+
+    /// Rows that are computed alike.
+    private struct Part {
+        var first: Int
+        var rows: Int
+        var arithmetic: KernelPool.PanelArithmetic
+    }
+
+    /// Weights that are no whole numbers with scales are read and written in the same arithmetic.
+    private static func parts(_ pool: KernelPool, rows: Int, written: Int, _ type: BlockType) -> [Part] {
+        let split = pool.writingArithmetic == pool.panelArithmetic || !type.isWholeNumbers ? rows : rows - written
+        return [
+            Part(first: 0, rows: split, arithmetic: pool.panelArithmetic), Part(first: split, rows: rows - split, arithmetic: pool.writingArithmetic),
+        ].filter { $0.rows > 0 }
     }
 
     /// Several layers of the same input: as `apply` for each of them, but that x is prepared once and no thread waits between them.
     ///
     /// - Parameter layers: each with where its `rows` rows of `outputs` floats go; none overlaps another or `x`.
     package static func apply(
-        _ pool: KernelPool, _ layers: [(layer: Linear, y: UnsafeMutablePointer<Float>)], from x: UnsafePointer<Float>, rows: Int
+        _ pool: KernelPool, _ layers: [(layer: Linear, y: UnsafeMutablePointer<Float>)], from x: UnsafePointer<Float>, rows: Int, written: Int = 0
     ) {
-        let products = layers.compactMap { layer, y -> ck_panel_product? in
-            guard case .panels(let panels) = layer.weights else { return nil }
-            return ck_panel_product(
-                weights: panels.native, y: y, y_stride: layer.outputs, epilogue: ck_epilogue(bias: layer.bias?.pointer, residual: nil, relu: false))
+        let matrices = layers.compactMap { layer, _ -> PanelMatrix? in
+            if case .panels(let panels) = layer.weights { panels } else { nil }
         }
-        guard let first = layers.first?.layer, products.count == layers.count, layers.allSatisfy({ $0.layer.inputs == first.inputs }) else {
-            for (layer, y) in layers { layer.apply(pool, into: y, from: x, rows: rows) }
+        guard let first = matrices.first, matrices.count == layers.count,
+            matrices.allSatisfy({ $0.columns == first.columns && $0.type.isWholeNumbers == first.type.isWholeNumbers })
+        else {
+            for (layer, y) in layers { layer.apply(pool, into: y, from: x, rows: rows, written: written) }
             return
         }
-        pool.withScratch(ck_panels_scratch_bytes(pool.handle, rows, first.inputs)) { scratch in
+        pool.withScratch(ck_panels_scratch_bytes(pool.handle, rows, first.columns)) { scratch in
             withExtendedLifetime(layers) {
-                ck_linear_panels_each(pool.handle, pool.panelArithmetic.native, products, products.count, x, rows, scratch)
+                for part in parts(pool, rows: rows, written: written, first.type) {
+                    let products = zip(layers, matrices).map { layer, panels in
+                        ck_panel_product(
+                            weights: panels.native, y: layer.y + part.first * panels.rows, y_stride: panels.rows,
+                            epilogue: ck_epilogue(bias: layer.layer.bias?.pointer, residual: nil, relu: false))
+                    }
+                    ck_linear_panels_each(pool.handle, part.arithmetic.native, products, products.count, x + part.first * first.columns, part.rows, scratch)
+                }
             }
         }
     }
 
-    package func callAsFunction(_ pool: KernelPool, _ x: Activations, activation: Activation = .none) -> Activations {
+    package func callAsFunction(_ pool: KernelPool, _ x: Activations, written: Int = 0, activation: Activation = .none) -> Activations {
         precondition(x.columns == inputs, "a layer of \(inputs) inputs was given \(x.columns)")
         let y = Activations(rows: x.rows, columns: outputs)
-        apply(pool, into: y.pointer, from: x.pointer, rows: x.rows, activation: activation)
+        apply(pool, into: y.pointer, from: x.pointer, rows: x.rows, written: written, activation: activation)
         return y
     }
 

@@ -38,7 +38,10 @@ package final class KernelPool: Sendable {
 
     /// Immutable after init; the C side serialises jobs.
     nonisolated(unsafe) let handle: OpaquePointer
+    /// Of the rows that the language model reads, and of everything else in panels.
     package let panelArithmetic: PanelArithmetic
+    /// Of the rows that it has written itself.
+    package let writingArithmetic: PanelArithmetic
     /// Working memory that nobody uses now.
     private let spare = Mutex<[Scratch]>([])
 
@@ -59,9 +62,11 @@ package final class KernelPool: Sendable {
     ///   - threads: 0 for one on each processor that the process may run on.
     ///   - instructionSet: cut to what the processor has; nil takes the best.
     ///   - panelArithmetic: cut to what processor and instruction set have; nil takes the best.
+    ///   - writingArithmetic: the same; nil takes that of reading.
     ///   - pinned: keeps each thread it starts on a processor of its own.
     package init(
-        threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil, pinned: Bool = false
+        threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil, writingArithmetic: PanelArithmetic? = nil,
+        pinned: Bool = false
     ) throws(PipelineError) {
         let set = ck_instruction_set((instructionSet ?? .best).rawValue)
         let create = pinned ? ck_pool_create_pinned : ck_pool_create
@@ -70,14 +75,9 @@ package final class KernelPool: Sendable {
         }
         self.handle = handle
         let best = PanelArithmetic(rawValue: ck_best_panel_arithmetic(handle).rawValue) ?? .fp32
-        let wanted = panelArithmetic ?? best
-        self.panelArithmetic = ck_has_panel_arithmetic(handle, wanted.native) ? wanted : best
-    }
-
-    /// The fastest there is for products with panels: tiles, else whole numbers, which every instruction set has.
-    package convenience init(fastest threads: Int, instructionSet: InstructionSet? = nil, pinned: Bool = false) throws(PipelineError) {
-        let hasTiles = try KernelPool(threads: 1, instructionSet: instructionSet).panelArithmetic != .fp32
-        try self.init(threads: threads, instructionSet: instructionSet, panelArithmetic: hasTiles ? nil : .int8, pinned: pinned)
+        func cut(_ wanted: PanelArithmetic) -> PanelArithmetic { ck_has_panel_arithmetic(handle, wanted.native) ? wanted : best }
+        self.panelArithmetic = cut(panelArithmetic ?? best)
+        self.writingArithmetic = cut(writingArithmetic ?? self.panelArithmetic)
     }
 
     /// Of convolutions: tiles, else fp32. Whole numbers are for the language model alone, and give the same draft on every processor: so do fp32's.
@@ -88,6 +88,12 @@ package final class KernelPool: Sendable {
         case .fp32, .int8: .fp32
         }
     }
+
+    /// Whether products with panels can be computed so.
+    func has(_ arithmetic: PanelArithmetic) -> Bool { ck_has_panel_arithmetic(handle, arithmetic.native) }
+
+    /// All of these, for people: "fp32, bf16, int8".
+    var panelArithmetics: String { PanelArithmetic.allCases.filter(has).map { "\($0)" }.joined(separator: ", ") }
 
     /// Whether trunks can be computed so.
     package func has(_ arithmetic: ImageArithmetic) -> Bool { arithmetic == .fp32 || ck_has_tile_arithmetic(handle, arithmetic.native) }
@@ -111,8 +117,12 @@ package final class KernelPool: Sendable {
     package var threads: Int { ck_pool_threads(handle) }
     /// For provenance: "fp32-fma+avx512".
     package var arithmeticName: String { String(cString: ck_arithmetic_name(handle)) }
-    /// The same of products with panels: "fp16-amx".
-    package var panelArithmeticName: String { String(cString: ck_panel_arithmetic_name(handle, panelArithmetic.native)) }
+    /// The same of products with panels: "fp16-amx", "bf16-amx and int8 (writing)".
+    package var panelArithmeticName: String {
+        let reading = String(cString: ck_panel_arithmetic_name(handle, panelArithmetic.native))
+        guard writingArithmetic != panelArithmetic else { return reading }
+        return "\(reading) and \(String(cString: ck_panel_arithmetic_name(handle, writingArithmetic.native))) (writing)"
+    }
     /// The same of trunks: "bf16x3-amx".
     package func name(of arithmetic: ImageArithmetic) -> String {
         arithmetic == .fp32 ? arithmeticName : String(cString: ck_tile_arithmetic_name(arithmetic.native))

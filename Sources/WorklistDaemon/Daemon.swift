@@ -151,11 +151,32 @@ extension [Destination] {
 }
 
 extension Configuration.Model {
-    /// Both sides spell their choices alike.
     var computeOptions: ComputeOptions {
         ComputeOptions(
-            threads: threads, pinsThreads: pinThreads, arithmetic: ComputeOptions.Arithmetic(rawValue: arithmetic.rawValue) ?? .auto,
-            cache: ComputeOptions.Cache(rawValue: keyValueCache.rawValue) ?? .auto)
+            threads: threads, pinsThreads: pinThreads, arithmetic: arithmetic.option, writing: writingArithmetic.option, cache: keyValueCache.option)
+    }
+}
+
+extension Configuration.Arithmetic {
+    fileprivate var option: ComputeOptions.Arithmetic {
+        switch self {
+        case .auto: .auto
+        case .fp32: .fp32
+        case .bf16: .bf16
+        case .fp16: .fp16
+        case .int8: .int8
+        }
+    }
+}
+
+extension Configuration.KeyValueCache {
+    fileprivate var option: ComputeOptions.Cache {
+        switch self {
+        case .auto: .auto
+        case .f32: .f32
+        case .f16: .f16
+        case .q8: .q8
+        }
     }
 }
 

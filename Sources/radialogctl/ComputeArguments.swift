@@ -5,9 +5,10 @@ import RaDialogPipeline
 struct ComputeArguments: ParsableArguments {
     @Option(help: "Threads; 0 for all cores. No text and no figure but times depends on it.") var threads = 0
     @Option(help: ArgumentHelp("The language model's products, for a bundle in panels.", valueName: "A")) var arithmetic = ComputeOptions.Arithmetic.auto
+    @Option(help: ArgumentHelp("The same where it writes, token by token.", valueName: "A")) var writingArithmetic = ComputeOptions.Arithmetic.auto
     @Option(name: .customLong("kv-cache"), help: ArgumentHelp("How keys and values are stored.", valueName: "T")) var cache = ComputeOptions.Cache.auto
 
-    var options: ComputeOptions { ComputeOptions(threads: threads, arithmetic: arithmetic, cache: cache) }
+    var options: ComputeOptions { ComputeOptions(threads: threads, arithmetic: arithmetic, writing: writingArithmetic, cache: cache) }
 
     func validate() throws {
         guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }

@@ -31,13 +31,13 @@ package final class LanguageModelBenchmark {
             caches.append(cache)
         }
         for cache in caches { cache.length = Self.prompt }
-        let batch = caches.prefix(sequences).map { LanguageModel.BatchedRows(cache: $0, count: 1) }
+        let batch = caches.prefix(sequences).map { LanguageModel.BatchedRows(cache: $0, count: 1, origin: .written) }
         var next = tokens(sequences, from: 0)
         var watch = Stopwatch()
         for _ in 0..<Self.steps {
             let rows = model.embed(next)
             try model.advance(pool, rows.pointer, batch) {}
-            let logits = model.logits(pool, rows, Array(0..<sequences))
+            let logits = model.logits(pool, rows, Array(0..<sequences), written: sequences)
             next = (0..<sequences).map { logits.largest(ofRow: $0) }
         }
         return watch.lap()

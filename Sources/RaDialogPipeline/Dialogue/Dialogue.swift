@@ -17,7 +17,6 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
 
     private struct Turn {
         var question: String
-        /// The answer and the token that ended it.
         var answer: [Int32]
     }
 
@@ -74,7 +73,7 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
             try conversation.read([.tokens(tokens(of: question, isFirst: turns.isEmpty))], urgency: .dialogue, check: check)
             let written = try pipeline.write(
                 in: conversation, limit: limit, urgency: .dialogue, isOver: { deadline.map { $0 <= .now } ?? false }, check: check, onText: onText)
-            turns.append(Turn(question: question, answer: written.tokens + [pipeline.bundle.endToken]))
+            turns.append(Turn(question: question, answer: written.tokens))
             return DialogueTurn(
                 question: question, answer: written.text, generatedTokens: written.tokens.count, finishReason: written.finish,
                 forgottenTurns: forgotten, seconds: watch.lap())
@@ -89,7 +88,7 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
     private func makeRoom(for question: String, answer room: Int) throws -> Int {
         var kept = turns[...]
         func needed() -> Int {
-            let past = kept.count == turns.count ? conversation.count : beginning.tokenCount + tokens(of: kept).count
+            let past = kept.count == turns.count ? conversation.count : beginning.tokenCount + pieces(of: kept).reduce(0) { $0 + $1.count }
             return past + tokens(of: question, isFirst: kept.isEmpty).count + room + 1
         }
         while needed() > conversation.context, !kept.isEmpty { kept.removeFirst() }
@@ -102,12 +101,15 @@ public final class Dialogue: @unchecked Sendable {  // every access to its state
     /// Makes the conversation one of `kept` turns. Nothing is computed before the next reading.
     private func rebuild(_ kept: [Turn]) {
         conversation.rewind(to: beginning)
-        conversation.append(tokens(of: kept[...]))
+        conversation.append(pieces(of: kept[...]))
         turns = kept
     }
 
-    private func tokens(of kept: ArraySlice<Turn>) -> [Int32] {
-        kept.enumerated().flatMap { tokens(of: $1.question, isFirst: $0 == 0) + $1.answer }
+    /// As the turns left them behind.
+    private func pieces(of kept: ArraySlice<Turn>) -> [Conversation.Piece] {
+        kept.enumerated().flatMap { index, turn -> [Conversation.Piece] in
+            [.tokens(tokens(of: turn.question, isFirst: index == 0)), .written(turn.answer), .tokens([pipeline.bundle.endToken])]
+        }
     }
 
     private func tokens(of question: String, isFirst: Bool) -> [Int32] {

@@ -11,8 +11,8 @@ package final class Conversation {
     private var cache: KeyValueCache
     /// Everything read so far, in order. The cache holds its beginning, or all of it.
     private var history = History()
-    /// Tokens that belong to the conversation and are not read yet: the end of an answer. Read with what comes next.
-    private var pending: [Int32] = []
+    /// What belongs to the conversation and is not read yet: the end of an answer. Read with what comes next.
+    private var pending = History()
     /// What may follow; nil before the first prompt, and while tokens are pending.
     private var logits: Activations?
 
@@ -48,7 +48,7 @@ package final class Conversation {
     /// A place to come back to.
     package struct Mark {
         fileprivate let count: Int
-        fileprivate let pending: [Int32]
+        fileprivate let pending: History
         fileprivate let logits: Activations?
 
         /// `Conversation.count` of then.
@@ -69,21 +69,27 @@ package final class Conversation {
     /// A piece of a prompt.
     package enum Piece {
         case tokens([Int32])
+        /// The model's own.
+        case written([Int32])
         /// `[count, hidden]`: the alignment's output.
         case embeddings(Activations)
 
         package var count: Int {
             switch self {
-            case .tokens(let tokens): tokens.count
+            case .tokens(let tokens), .written(let tokens): tokens.count
             case .embeddings(let rows): rows.rows
             }
         }
+
+        var origin: RowOrigin {
+            if case .written = self { .written } else { .read }
+        }
     }
 
-    /// Appends tokens that are read together with the next prompt.
-    package func append(_ tokens: [Int32]) {
-        precondition(logits == nil, "tokens are appended between turns")
-        pending += tokens
+    /// Appends what is read together with the next prompt.
+    package func append(_ pieces: [Piece]) {
+        precondition(logits == nil, "pieces are appended between turns")
+        for piece in pieces { pending.append(piece) }
     }
 
     /// Reads a prompt, in one batch with what is pending and what the cache has lost.
@@ -91,16 +97,17 @@ package final class Conversation {
     ///   is then what it was.
     package func read(_ pieces: [Piece], urgency: Urgency = .routine, check: () throws -> Void = {}) throws {
         var extended = history
-        for piece in [.tokens(pending)] + pieces { extended.append(piece) }
+        for piece in pending.pieces + pieces { extended.append(piece) }
         precondition(extended.count > history.count, "an empty prompt cannot be read")
         let needed = extended.count + 1
         guard needed <= context else { throw PipelineError.contextOverflow(needed: needed, context: context) }
         if cache.length == 0, let head, case .tokens(let tokens)? = extended.pieces.first, extended.count > head.tokens.count, tokens.starts(with: head.tokens) {
             cache = try head.cache(model, scheduler, urgency: urgency, check: check)
         }
-        logits = try scheduler.read(rows(of: extended, from: cache.length), cache: cache, urgency: urgency, check: check)
+        let origins = Array(extended.pieces.flatMap { Array(repeating: $0.origin, count: $0.count) }[cache.length...])
+        logits = try scheduler.read(rows(of: extended, from: cache.length), origins: origins, cache: cache, urgency: urgency, check: check)
         history = extended
-        pending = []
+        pending = History()
     }
 
     private func rows(of history: History, from first: Int) -> Activations {
@@ -111,7 +118,7 @@ package final class Conversation {
             if skipped < piece.count {
                 let embedded: Activations
                 switch piece {
-                case .tokens(let tokens): embedded = model.embed(Array(tokens[skipped...]))
+                case .tokens(let tokens), .written(let tokens): embedded = model.embed(Array(tokens[skipped...]))
                 case .embeddings(let embeddings):
                     precondition(embeddings.columns == rows.columns && skipped == 0, "embeddings are as wide as the model, and read whole")
                     embedded = embeddings
@@ -161,25 +168,25 @@ package final class Conversation {
             let token = rows.largest(ofRow: agreed)
             guard row.isFinite else { throw PipelineError.notFinite(stage: "language model") }
             if token == end {
-                close(with: [end])
+                close(with: [.tokens([end])])
                 return (tokens, .stop)
             }
             if tokens.count >= room {
-                close(with: [end])
+                close(with: [.tokens([end])])
                 return (tokens, .length)
             }
             if isOver() {
-                close(with: [end])
+                close(with: [.tokens([end])])
                 return (tokens, .time)
             }
             tokens.append(token)
             lookup.append(token)
             try onToken(token)
             if tokens.count == room {
-                close(with: [token, end])
+                close(with: [.written([token]), .tokens([end])])
                 return (tokens, .length)
             }
-            history.append(.tokens([token]))
+            history.append(.written([token]))
             if agreed < guesses.count, guesses[agreed] == token {
                 agreed += 1
                 continue
@@ -192,34 +199,35 @@ package final class Conversation {
         }
     }
 
-    private func close(with tokens: [Int32]) {
-        pending = tokens
+    private func close(with pieces: [Piece]) {
         logits = nil
+        append(pieces)
         // Guesses that were not needed.
         cache.length = min(cache.length, history.count)
     }
 
     /// A sequence of tokens and embeddings.
-    private struct History {
+    fileprivate struct History {
         private(set) var pieces: [Piece] = []
         private(set) var count = 0
 
         /// An image stands as -1, which is no token.
         var tokens: [Int32] {
             pieces.flatMap { piece -> [Int32] in
-                if case .tokens(let tokens) = piece { tokens } else { [-1] }
+                switch piece {
+                case .tokens(let tokens), .written(let tokens): tokens
+                case .embeddings: [-1]
+                }
             }
         }
 
         mutating func append(_ piece: Piece) {
             guard piece.count > 0 else { return }
             count += piece.count
-            if case .tokens(let more) = piece, case .tokens(var tokens)? = pieces.last {
-                pieces.removeLast()
-                tokens += more
-                pieces.append(.tokens(tokens))
-            } else {
-                pieces.append(piece)
+            switch (pieces.last, piece) {
+            case (.tokens(let tokens), .tokens(let more)): pieces[pieces.count - 1] = .tokens(tokens + more)
+            case (.written(let tokens), .written(let more)): pieces[pieces.count - 1] = .written(tokens + more)
+            default: pieces.append(piece)
             }
         }
 
@@ -228,8 +236,11 @@ package final class Conversation {
             while count > length, let last = pieces.popLast() {
                 count -= last.count
                 guard count < length else { continue }
-                guard case .tokens(let tokens) = last else { preconditionFailure("embeddings are kept or forgotten whole") }
-                append(.tokens(Array(tokens.prefix(length - count))))
+                switch last {
+                case .tokens(let tokens): append(.tokens(Array(tokens.prefix(length - count))))
+                case .written(let tokens): append(.written(Array(tokens.prefix(length - count))))
+                case .embeddings: preconditionFailure("embeddings are kept or forgotten whole")
+                }
             }
         }
     }

@@ -3,7 +3,16 @@ internal import CKernels
 // LLaMA (model.md section 5): RMSNorm, rotary embedding (half-split), grouped-query attention, SwiGLU.
 // Input: rows of embeddings, which are tokens or image patches. Output: the logits after the last row. The rows before are in the
 // cache. A row's bits do not depend on what is computed beside it (ck_gemm.h), so reading a prompt in one piece, in chunks, or token by
-// token, alone or with other conversations, leaves the same cache.
+// token, alone or with other conversations, leaves the same cache. They do depend on where the row comes from (`RowOrigin`): the pool may have one
+// arithmetic for many rows and another that is faster for few.
+
+/// Where a row of the language model comes from. It belongs to the conversation, whenever the row is computed, and again.
+package enum RowOrigin: Sendable {
+    /// A prompt or a question, image patches, the end of an answer: computed with many others.
+    case read
+    /// A token that the model wrote: computed alone or with a few.
+    case written
+}
 
 /// The language model's weights.
 package final class LanguageModel: Sendable {
@@ -162,10 +171,12 @@ package final class LanguageModel: Sendable {
     package struct BatchedRows {
         package var cache: KeyValueCache
         package var count: Int
+        package var origin: RowOrigin
 
-        package init(cache: KeyValueCache, count: Int) {
+        package init(cache: KeyValueCache, count: Int, origin: RowOrigin = .read) {
             self.cache = cache
             self.count = count
+            self.origin = origin
         }
     }
 
@@ -173,31 +184,34 @@ package final class LanguageModel: Sendable {
     ///
     /// - Parameters:
     ///   - x: `[all counts, hidden]`, one conversation after the other; overwritten by what comes out of the last layer.
-    ///   - batch: different caches, with room (`requireRoom`); `chunk` rows together at most.
+    ///   - batch: different caches, with room (`requireRoom`); `chunk` rows together at most; those with written rows behind all others.
     ///   - check: asked before every layer; throws to stop. The caches then hold what they held.
     package func advance(_ pool: KernelPool, _ x: UnsafeMutablePointer<Float>, _ batch: [BatchedRows], check: () throws -> Void) throws {
         let count = batch.reduce(0) { $0 + $1.count }
         precondition(count > 0 && count <= Self.chunk, "rows that go through the layers together")
+        precondition(!batch.indices.dropFirst().contains { batch[$0 - 1].origin == .written && batch[$0].origin == .read }, "written rows stand last")
         for part in batch { part.cache.reserve(part.cache.length + part.count) }
         try runLayers(pool, x, count: count, batch, check: check)
         for part in batch { part.cache.length += part.count }
     }
 
     /// The logits of what follows each of the chosen rows, `[picks, vocabulary]`.
-    /// - Parameter rows: what came out of the last layer.
-    package func logits(_ pool: KernelPool, _ rows: Activations, _ picks: [Int]) -> Activations {
+    /// - Parameters:
+    ///   - rows: what came out of the last layer; the last `written` of them are written ones.
+    ///   - picks: ascending.
+    package func logits(_ pool: KernelPool, _ rows: Activations, _ picks: [Int], written: Int = 0) -> Activations {
         let chosen = Activations(rows: picks.count, columns: manifest.hidden)
         for (place, row) in picks.enumerated() { chosen.row(place).update(from: rows.row(row), count: manifest.hidden) }
-        return logits(pool, chosen, 0..<picks.count)
+        return logits(pool, chosen, 0..<picks.count, written: picks.count { $0 >= rows.rows - written })
     }
 
     /// `rows`: what came out of the last layer.
-    private func logits(_ pool: KernelPool, _ rows: Activations, _ range: Range<Int>) -> Activations {
+    private func logits(_ pool: KernelPool, _ rows: Activations, _ range: Range<Int>, written: Int = 0) -> Activations {
         let normed = Activations(rows: range.count, columns: manifest.hidden)
         ck_rms_norm(
             pool.handle, normed.pointer, rows.row(range.lowerBound), range.count, manifest.hidden, finalNorm.pointer,
             Float(manifest.rmsNormEpsilon))
-        return head(pool, normed)
+        return head(pool, normed, written: written)
     }
 
     /// `x`: [count, hidden], in place. Keys and values are written behind the caches' lengths.
@@ -206,6 +220,7 @@ package final class LanguageModel: Sendable {
     ) throws {
         let hidden = manifest.hidden
         let epsilon = Float(manifest.rmsNormEpsilon)
+        let written = batch.reduce(0) { $0 + ($1.origin == .written ? $1.count : 0) }
         let normed = Activations(rows: count, columns: hidden)
         let queries = Activations(rows: count, columns: hidden)
         let attended = Activations(rows: count, columns: hidden)
@@ -218,7 +233,7 @@ package final class LanguageModel: Sendable {
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.inputNorm.pointer, epsilon)
             Linear.apply(
                 pool, [(layer.query, queries.pointer), (layer.key, attention.keys.pointer), (layer.value, attention.values.pointer)],
-                from: normed.pointer, rows: count)
+                from: normed.pointer, rows: count, written: written)
             var row = 0
             for part in batch {
                 rotary.rotate(pool, queries.row(row), rows: part.count, heads: manifest.heads, first: part.cache.length)
@@ -226,12 +241,12 @@ package final class LanguageModel: Sendable {
                 row += part.count
             }
             attention.run(layer: index)
-            layer.output.apply(pool, into: x, from: attended.pointer, rows: count, residual: x)
+            layer.output.apply(pool, into: x, from: attended.pointer, rows: count, written: written, residual: x)
 
             ck_rms_norm(pool.handle, normed.pointer, x, count, hidden, layer.feedForwardNorm.pointer, epsilon)
-            Linear.apply(pool, [(layer.gate, gate.pointer), (layer.up, up.pointer)], from: normed.pointer, rows: count)
+            Linear.apply(pool, [(layer.gate, gate.pointer), (layer.up, up.pointer)], from: normed.pointer, rows: count, written: written)
             ck_silu_multiply(pool.handle, gate.pointer, up.pointer, count * manifest.feedForward)
-            layer.down.apply(pool, into: x, from: gate.pointer, rows: count, residual: x)
+            layer.down.apply(pool, into: x, from: gate.pointer, rows: count, written: written, residual: x)
         }
     }
 }

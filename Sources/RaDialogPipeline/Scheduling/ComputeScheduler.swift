@@ -59,19 +59,26 @@ package final class ComputeScheduler: Sendable {
     /// Rows for the layers.
     private final class Reading: @unchecked Sendable {  // as its request
         let rows: Activations
+        let origins: [RowOrigin]
         let cache: KeyValueCache
         /// Rows at the end whose logits are wanted.
         let wanted: Int
         var done = 0
         var logits: Activations?
 
-        init(rows: Activations, cache: KeyValueCache, wanted: Int) {
+        init(rows: Activations, origins: [RowOrigin], cache: KeyValueCache, wanted: Int) {
             self.rows = rows
+            self.origins = origins
             self.cache = cache
             self.wanted = wanted
         }
 
         var left: Int { rows.rows - done }
+        /// Of the next row.
+        var origin: RowOrigin { origins[done] }
+
+        /// Rows from the next one on that have its origin, at most `limit`.
+        func alike(atMost limit: Int) -> Int { origins[done...].prefix(limit).prefix { $0 == origin }.count }
     }
 
     package init(_ model: LanguageModel, pool: KernelPool) {
@@ -97,18 +104,22 @@ package final class ComputeScheduler: Sendable {
     ///
     /// - Parameters:
     ///   - rows: `[count, hidden]`, at least one.
+    ///   - origins: of each row; nil where all are read.
     ///   - wanted: rows at the end whose logits are returned: 1, or several of at most `fewRows` rows.
-    ///   - isWriting: within `writing`.
+    ///   - isWriting: within `writing`, rows that the model wrote.
     ///   - check: asked between steps, and before every layer while nobody else's rows are computed; throws to stop. The cache then holds
     ///     what it held.
     /// - Returns: `[wanted, vocabulary]`.
     /// - Throws: `.contextOverflow`; what `check` throws.
     package func read(
-        _ rows: Activations, cache: KeyValueCache, wanted: Int = 1, isWriting: Bool = false, urgency: Urgency, check: () throws -> Void
+        _ rows: Activations, origins: [RowOrigin]? = nil, cache: KeyValueCache, wanted: Int = 1, isWriting: Bool = false, urgency: Urgency,
+        check: () throws -> Void
     ) throws -> Activations {
         precondition(wanted == 1 || wanted <= rows.rows && rows.rows <= Self.fewRows, "logits of the last rows")
         try model.requireRoom(rows.rows, in: cache)
-        let reading = Reading(rows: rows, cache: cache, wanted: wanted)
+        let origins = origins ?? Array(repeating: isWriting ? .written : .read, count: rows.rows)
+        precondition(origins.count == rows.rows, "every row comes from somewhere")
+        let reading = Reading(rows: rows, origins: origins, cache: cache, wanted: wanted)
         let start = cache.length
         let request = enqueue(urgency, isWriting: isWriting, reading)
         while true {
@@ -224,12 +235,13 @@ package final class ComputeScheduler: Sendable {
             picks.append(Array(first + part.count - wanted..<first + part.count))
             first += part.count
         }
-        try model.advance(pool, rows.pointer, parts.map { .init(cache: $0.reading.cache, count: $0.count) }) {
+        try model.advance(pool, rows.pointer, parts.map { .init(cache: $0.reading.cache, count: $0.count, origin: $0.reading.origin) }) {
             giveWay(urgency)
             if !isShared { try check() }
         }
         let all = picks.flatMap { $0 }
-        let logits = all.isEmpty ? nil : model.logits(pool, rows, all)
+        let written = parts.reduce(0) { $0 + ($1.reading.origin == .written ? $1.count : 0) }
+        let logits = all.isEmpty ? nil : model.logits(pool, rows, all, written: written)
         var place = 0
         for (part, own) in zip(parts, picks) {
             part.reading.done += part.count
@@ -258,13 +270,14 @@ package final class ComputeScheduler: Sendable {
     }
 
     /// The leader's rows and what goes along: everybody's next token, but for a dialogue, which nothing may slow down, and as much as there is
-    /// room for of the prompts that are as urgent.
+    /// room for of the prompts that are as urgent. A request brings rows of one origin at a time; written ones stand last.
     private func compose(_ leader: Request) -> [Part] {
         state.withLock { state in
             var room = Self.rows
             var parts: [Part] = []
             func take(_ request: Request, _ count: Int) {
                 guard let reading = request.reading, count > 0 else { return }
+                let count = reading.alike(atMost: count)
                 parts.append(Part(request: request, reading: reading, count: count))
                 room -= count
             }
@@ -282,7 +295,7 @@ package final class ComputeScheduler: Sendable {
             }
             state.waiting.removeAll { request in parts.contains { $0.request === request } }
             state.writersInside += parts.count { $0.request.isWriting }
-            return parts
+            return parts.filter { $0.reading.origin == .read } + parts.filter { $0.reading.origin == .written }
         }
     }
 }

@@ -31,6 +31,9 @@ package enum BlockType: UInt32, Sendable, CaseIterable, CustomStringConvertible 
         return overflow ? nil : bytes
     }
 
+    /// Whether a block is whole numbers with scales, which can be multiplied as they are.
+    var isWholeNumbers: Bool { elementType == nil }
+
     /// The same type where it is one of plain numbers.
     package var elementType: TensorType? {
         switch self {
