@@ -2,8 +2,8 @@
 public struct ComputeOptions: Sendable {
     /// Of the language model's products, for a bundle in panels. docs/decisions/0003-packed-panels.md says what each rounds.
     public enum Arithmetic: String, Sendable, CaseIterable {
-        /// Of reading: the fastest that processor and bundle have. Of writing: the same as where reading was chosen by name; else what writes a few texts at
-        /// once fastest.
+        /// Of reading: the fastest that processor and bundle have. Of writing: the same where reading was chosen by name; else what writes as many texts as
+        /// `together` says fastest.
         case auto
         case fp32, bf16, fp16, int8
     }
@@ -24,13 +24,18 @@ public struct ComputeOptions: Sendable {
     /// Of what is written, token by token. A token that was written is computed so whenever it is computed again.
     public var writing: Arithmetic
     public var cache: Cache
+    /// Texts that are written at the same time at most. It bounds nothing: it is what `auto` goes by.
+    public var together: Int
 
-    public init(threads: Int = 0, pinsThreads: Bool = false, arithmetic: Arithmetic = .auto, writing: Arithmetic = .auto, cache: Cache = .auto) {
+    public init(
+        threads: Int = 0, pinsThreads: Bool = false, arithmetic: Arithmetic = .auto, writing: Arithmetic = .auto, cache: Cache = .auto, together: Int = 1
+    ) {
         self.threads = threads
         self.pinsThreads = pinsThreads
         self.arithmetic = arithmetic
         self.writing = writing
         self.cache = cache
+        self.together = together
     }
 }
 
@@ -40,10 +45,10 @@ extension ComputeOptions {
     /// - Throws: `PipelineError.unsupported` where the processor, or what it is cut to, has not what was asked for.
     package func pool(instructionSet: KernelPool.InstructionSet? = nil) throws(PipelineError) -> KernelPool {
         let tiles = try KernelPool(threads: 1, instructionSet: instructionSet)
-        // Without tiles whole numbers are the fastest. With them they still are where one text or a few are written: weights are multiplied as they are stored,
-        // so that nothing but memory bounds them.
+        // Without tiles whole numbers are the fastest. With them they still are where up to four texts are written, rows that share each load of weights:
+        // these are multiplied as they are stored, so that nothing but memory bounds them.
         let reading = arithmetic.panels ?? (tiles.panelArithmetic == .fp32 ? .int8 : tiles.panelArithmetic)
-        let written = writing.panels ?? (arithmetic == .auto ? .int8 : reading)
+        let written = writing.panels ?? (arithmetic == .auto && together <= 4 ? .int8 : reading)
         for (wanted, key) in [(reading, "arithmetic"), (written, "writing_arithmetic")] where !tiles.has(wanted) {
             throw .unsupported(
                 "the arithmetic \(wanted) wants what this processor does not have; here there are auto, \(tiles.panelArithmetics): choose one with [model] \(key) "

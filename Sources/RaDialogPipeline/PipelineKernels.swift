@@ -89,6 +89,14 @@ package final class KernelPool: Sendable {
         }
     }
 
+    /// Rows that a product of writing takes in little more time than one: a tile's, or as many as share each load of whole numbers.
+    var freeRows: Int {
+        switch writingArithmetic {
+        case .bf16, .fp16: 16
+        case .int8, .fp32: 4
+        }
+    }
+
     /// Whether products with panels can be computed so.
     func has(_ arithmetic: PanelArithmetic) -> Bool { ck_has_panel_arithmetic(handle, arithmetic.native) }
 

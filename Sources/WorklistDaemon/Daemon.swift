@@ -153,7 +153,8 @@ extension [Destination] {
 extension Configuration.Model {
     var computeOptions: ComputeOptions {
         ComputeOptions(
-            threads: threads, pinsThreads: pinThreads, arithmetic: arithmetic.option, writing: writingArithmetic.option, cache: keyValueCache.option)
+            threads: threads, pinsThreads: pinThreads, arithmetic: arithmetic.option, writing: writingArithmetic.option, cache: keyValueCache.option,
+            together: draftsAtOnce)
     }
 }
 

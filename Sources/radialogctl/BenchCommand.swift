@@ -12,7 +12,8 @@ struct BenchCommand: ParsableCommand {
             language: reading prompts and writing with 1 to 16 sequences at once (each with a prompt of 256 tokens of its own). \
             trunks: the image encoder's and the classifier's, one film and eight together. \
             study: the stages of one draft of --tokens tokens. batch: --studies drafts, --together at the same time. dialogue: the first token \
-            of a follow-up question, with nothing else running and beside a batch.
+            of a follow-up question, with nothing else running and beside a batch. Where nothing else is asked for, each is computed as by a daemon \
+            whose drafts_at_once is as many.
             --peers runs this command and the programs of Benchmarks/peers in turn, --repetitions rounds of them, and prints ratios: llama.cpp for \
             --part language (the default), OpenVINO, PyTorch and ONNX Runtime for --part trunks; see Benchmarks/peers/README.md.
             """)
@@ -31,6 +32,9 @@ struct BenchCommand: ParsableCommand {
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case language, trunks, study, batch, dialogue
+
+        /// Of as many drafts as --together says.
+        var isOfMany: Bool { self == .batch || self == .dialogue }
     }
 
     @Argument(help: ArgumentHelp("The bundle's folder.", valueName: "BUNDLE"), completion: .directory) var directory: String
@@ -68,28 +72,35 @@ struct BenchCommand: ParsableCommand {
         }
         let started = ContinuousClock.now
         let bundle = try Bundles.open(directory)
-        let pipeline = try Bundles.load(bundle, compute.options, instructionSet: instructionSet?.set)
-        let ready = (ContinuousClock.now - started) / .seconds(1)
-        var report = BenchReport(
-            version: Build.version, file: directory, threads: pipeline.threads, arithmetic: pipeline.arithmetic)
-        report.add("load", "s", [ready])
-        let parts = part.isEmpty ? Part.allCases.filter { pipeline.readsImages || $0 == .language } : part
-        if parts.contains(.language) { try language(pipeline, &report) }
-        if parts.contains(.trunks), let trunks = pipeline.trunkBenchmark() { try measure(trunks, &report) }
-        if !Set(parts).isSubset(of: [.language, .trunks]) {
-            let benchmark = PipelineBenchmark(pipeline, film: try radiograph(), tokens: tokens)
-            if parts.contains(.study) { try study(benchmark, &report) }
-            if parts.contains(.batch) { try batch(benchmark, &report) }
-            if parts.contains(.dialogue) { try dialogue(benchmark, &report) }
+        let parts = part.isEmpty ? Part.allCases.filter { bundle.manifest.vision != nil || $0 == .language } : part
+        var report = BenchReport(version: Build.version, file: directory)
+        // What one draft goes through, and then what `together` drafts do: they may be written in another arithmetic.
+        for (own, together) in [(parts.filter { !$0.isOfMany }, 1), (parts.filter(\.isOfMany), together)] where !own.isEmpty {
+            let pipeline = try Bundles.load(bundle, compute.options(together: together), instructionSet: instructionSet?.set)
+            if report.arithmetic.isEmpty { report.add("load", "s", [(ContinuousClock.now - started) / .seconds(1)]) }
+            report.describe(pipeline)
+            try measure(own, pipeline, &report)
         }
         report.add("resident memory at most", "GB", [Self.memory("VmHWM")])
         if json { try Output.print(json: report) } else { report.printTable() }
     }
 
+    private func measure(_ parts: [Part], _ pipeline: RaDialogPipeline, _ report: inout BenchReport) throws {
+        if parts.contains(.language) { try language(pipeline, &report) }
+        if parts.contains(.trunks), let trunks = pipeline.trunkBenchmark() { try measure(trunks, &report) }
+        guard !Set(parts).isSubset(of: [.language, .trunks]) else { return }
+        let benchmark = PipelineBenchmark(pipeline, film: try radiograph(), tokens: tokens)
+        if parts.contains(.study) { try study(benchmark, &report) }
+        if parts.contains(.batch) { try batch(benchmark, &report) }
+        if parts.contains(.dialogue) { try dialogue(benchmark, &report) }
+    }
+
     /// What the command was told, for another run of it.
     private var choices: [String] {
         let set = instructionSet.map { ["--instruction-set", $0.rawValue] } ?? []
-        return ["--arithmetic", compute.arithmetic.rawValue, "--kv-cache", compute.cache.rawValue] + set
+        return [
+            "--arithmetic", compute.arithmetic.rawValue, "--writing-arithmetic", compute.writingArithmetic.rawValue, "--kv-cache", compute.cache.rawValue,
+        ] + set
     }
 
     private func language(_ pipeline: RaDialogPipeline, _ report: inout BenchReport) throws {
@@ -101,8 +112,9 @@ struct BenchCommand: ParsableCommand {
         for sequences in [1, 4, 8, 16] {
             progress("decode with \(sequences) sequences")
             let written = Double(sequences * LanguageModelBenchmark.steps)
+            let pool = try compute.options(together: sequences).pool(instructionSet: instructionSet?.set)
             report.add(
-                "decode", "tokens/s", try (0..<repetitions).map { _ in written / (try benchmark.decode(sequences)) }, tokens: LanguageModelBenchmark.prompt,
+                "decode", "tokens/s", try (0..<repetitions).map { _ in written / (try benchmark.decode(sequences, on: pool)) }, tokens: LanguageModelBenchmark.prompt,
                 sequences: sequences)
             report.add("resident memory", "GB", [Self.memory("VmRSS")], sequences: sequences)
         }

@@ -6,8 +6,8 @@ struct BenchReport: Encodable {
     var peer = "radialogd"
     var version: String
     var file: String
-    var threads: Int
-    var arithmetic: String
+    var threads = 0
+    var arithmetic = ""
     var results: [Row] = []
 
     struct Row: Encodable {
@@ -25,6 +25,13 @@ struct BenchReport: Encodable {
             [(tokens, "tokens"), (sequences, "sequences"), (side, "wide"), (images, images == 1 ? "image" : "images")].compactMap { count, name in count.map { "\($0) \(name)" } }
                 .joined(separator: ", ")
         }
+    }
+
+    /// Says what the figures that follow were computed with.
+    mutating func describe(_ pipeline: RaDialogPipeline) {
+        threads = pipeline.threads
+        guard arithmetic != pipeline.arithmetic else { return }
+        arithmetic += arithmetic.isEmpty ? pipeline.arithmetic : "; then \(pipeline.arithmetic)"
     }
 
     /// - Parameter values: at least one.

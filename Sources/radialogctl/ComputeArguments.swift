@@ -8,7 +8,12 @@ struct ComputeArguments: ParsableArguments {
     @Option(help: ArgumentHelp("The same where it writes, token by token.", valueName: "A")) var writingArithmetic = ComputeOptions.Arithmetic.auto
     @Option(name: .customLong("kv-cache"), help: ArgumentHelp("How keys and values are stored.", valueName: "T")) var cache = ComputeOptions.Cache.auto
 
-    var options: ComputeOptions { ComputeOptions(threads: threads, arithmetic: arithmetic, writing: writingArithmetic, cache: cache) }
+    var options: ComputeOptions { options(together: 1) }
+
+    /// - Parameter together: texts that are written at the same time.
+    func options(together: Int) -> ComputeOptions {
+        ComputeOptions(threads: threads, arithmetic: arithmetic, writing: writingArithmetic, cache: cache, together: together)
+    }
 
     func validate() throws {
         guard threads >= 0 else { throw ValidationError("--threads is 0 or more") }

@@ -20,6 +20,14 @@ struct ComputeOptionsTests {
         }
     }
 
+    @Test func `few texts at once are written in whole numbers, many as they are read`() throws {
+        for together in [1, 4, 5, 16] {
+            let pool = try ComputeOptions(threads: 1, together: together).pool()
+            #expect(pool.writingArithmetic == (together <= 4 ? .int8 : pool.panelArithmetic))
+            #expect(try ComputeOptions(threads: 1, writing: .int8, together: together).pool().writingArithmetic == .int8)
+        }
+    }
+
     @Test func `without tiles whole numbers read and write`() throws {
         let pool = try ComputeOptions(threads: 1).pool(instructionSet: .avx2)
         #expect(pool.panelArithmetic == .int8 && pool.writingArithmetic == .int8 && pool.panelArithmeticName == "int8")

@@ -23,11 +23,11 @@ package final class LanguageModelBenchmark {
         return watch.lap()
     }
 
-    /// Seconds until each of `sequences` sequences has `steps` tokens more.
-    package func decode(_ sequences: Int) throws -> Double {
+    /// Seconds until each of `sequences` sequences has `steps` tokens more, written by `pool`.
+    package func decode(_ sequences: Int, on pool: KernelPool) throws -> Double {
         while caches.count < sequences {
             let cache = model.makeCache()
-            _ = try model.read(pool, model.embed(tokens(Self.prompt, from: caches.count)), cache: cache)
+            _ = try model.read(self.pool, model.embed(tokens(Self.prompt, from: caches.count)), cache: cache)
             caches.append(cache)
         }
         for cache in caches { cache.length = Self.prompt }

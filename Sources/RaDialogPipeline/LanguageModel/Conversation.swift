@@ -160,6 +160,8 @@ package final class Conversation {
         var lookup = PromptLookup(history.tokens)
         // What was read behind the last token, and how much of it the model has agreed with: row `agreed` of the logits is the next one's.
         var (guesses, agreed): ([Int32], Int) = ([], 0)
+        // Where all of the last guesses were right, the next ones likely are.
+        var areLikely: Bool { !guesses.isEmpty && agreed == guesses.count }
         // One position is kept for the end.
         let room = min(limit, context - history.count - 1)
         while true {
@@ -192,7 +194,7 @@ package final class Conversation {
                 continue
             }
             cache.length = history.count - 1
-            guesses = lookup.guesses(atMost: min(scheduler.spareRows, PromptLookup.longest, context - history.count))
+            guesses = lookup.guesses(atMost: min(scheduler.spareRows(likely: areLikely), PromptLookup.longest, context - history.count))
             agreed = 0
             rows = try scheduler.read(
                 model.embed([token] + guesses), cache: cache, wanted: 1 + guesses.count, isWriting: true, urgency: urgency, check: check)

@@ -95,9 +95,11 @@ package final class ComputeScheduler: Sendable {
         return try body()
     }
 
-    /// Rows that a conversation may add to its next one without slowing others down.
-    package var spareRows: Int {
-        state.withLock { Self.fewRows / max(1, $0.writers) - 1 }
+    /// Rows that a conversation may add to its next one.
+    /// - Parameter likely: whether they save steps; else no more than cost next to nothing.
+    package func spareRows(likely: Bool) -> Int {
+        let rows = likely ? Self.fewRows : min(Self.fewRows, pool.freeRows)
+        return state.withLock { rows / max(1, $0.writers) - 1 }
     }
 
     /// Reads rows behind what `cache` holds, beside whatever else waits.
