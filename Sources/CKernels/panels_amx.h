@@ -87,4 +87,4 @@ CK_INLINE void CK_AMX(finish)(const ck_panel_job *job, const float *sums, size_t
 #include "panels_few.h"
 #include "panels_many.h"
 
-#define CK_AMX_TABLE {.convert = CK_AMX(convert), .few = CK_AMX(few), .many = CK_AMX(many)}
+#define CK_AMX_TABLE {.few_rows = 2 * CK_PANEL_ROWS, .convert = CK_AMX(convert), .few = CK_AMX(few), .many = CK_AMX(many)}

@@ -148,4 +148,4 @@ static void CK_INT8(many)(const ck_panel_job *job, size_t first, size_t end, uin
     }
 }
 
-#define CK_INT8_TABLE {.convert = CK_INT8(convert), .few = CK_INT8(few), .many = CK_INT8(many)}
+#define CK_INT8_TABLE {.few_rows = CK_PANEL_ROWS, .convert = CK_INT8(convert), .few = CK_INT8(few), .many = CK_INT8(many)}

@@ -37,6 +37,6 @@ static void CK_INT8(few)(const ck_panel_job *job, size_t first, size_t end, uint
     else CK_INT8(multiply)(job, first, end, workspace);
 }
 
-const ck_panel_kernels ck_int8_amx_kernels = {.convert = CK_INT8(convert), .few = CK_INT8(few), .many = CK_INT8(multiply)};
+const ck_panel_kernels ck_int8_amx_kernels = {.few_rows = CK_PANEL_ROWS, .convert = CK_INT8(convert), .few = CK_INT8(few), .many = CK_INT8(multiply)};
 #pragma clang attribute pop
 #endif

@@ -8,7 +8,7 @@
 #pragma clang assume_nonnull begin
 
 enum {
-    /// Rows that one tile holds: up to so many take the path that is bound by memory.
+    /// Rows that one tile holds.
     CK_PANEL_ROWS = 16,
     /// Rows of x that share dequantised weights; their tiles of one piece of columns are a tenth of the second-level cache.
     CK_PANEL_PASS = 256,
@@ -55,9 +55,11 @@ enum {
 
 /// What one kind of tiles provides.
 typedef struct {
+    /// Rows up to which `few` is the faster one.
+    size_t few_rows;
     /// Rows first ..< first + rows of x, all within sixteen that a tile holds, to their places in job->tiles, their exponents to job->exponents.
     void (*convert)(const ck_panel_job *job, size_t first, size_t rows);
-    /// Outputs of panels first ..< end for up to CK_PANEL_ROWS rows.
+    /// Outputs of panels first ..< end for up to `few_rows` rows.
     void (*few)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace);
     /// The same for up to CK_PANEL_PASS rows and CK_PANEL_GROUP panels.
     void (*many)(const ck_panel_job *job, size_t first, size_t end, uint8_t *workspace);

@@ -70,7 +70,7 @@ static void run_task(void *context, size_t task, size_t worker) {
     size_t end = job->panels - first < size ? job->panels : first + size;
     uint8_t *workspace = job->workspace + worker * job->workspace_bytes;
     if (tasks->kernels == NULL) ck_multiply_panels_fp32(job, first, end);
-    else if (job->m <= CK_PANEL_ROWS) tasks->kernels->few(job, first, end, workspace);
+    else if (job->m <= tasks->kernels->few_rows) tasks->kernels->few(job, first, end, workspace);
     else tasks->kernels->many(job, first, end, workspace);
 }
 
@@ -95,7 +95,7 @@ static void set_task_panels(ck_panel_tasks *tasks, size_t m) {
     if (tasks->kernels == NULL) {
         tasks->large_panels = tasks->small_panels = m <= CK_PANEL_NARROW ? 4 : 2;
     } else {
-        tasks->large_panels = m <= CK_PANEL_ROWS ? CK_PANEL_TASK : CK_PANEL_GROUP;
+        tasks->large_panels = m <= tasks->kernels->few_rows ? CK_PANEL_TASK : CK_PANEL_GROUP;
         tasks->small_panels = tasks->large_panels / 4;
     }
 }

@@ -73,7 +73,7 @@ public final class RaDialogPipeline: Sendable {
     ///
     /// - Parameters:
     ///   - limits: in place of the bundle's.
-    ///   - isCancelled: asked before every stage and every token, and before every layer while nobody else computes.
+    ///   - isCancelled: asked before every stage and every token, before every layer while nobody else computes, and every second of a wait.
     ///   - onText: gets the report as it grows: the whole text so far, marked.
     /// - Throws: `PreprocessError` (this film has no draft), `PipelineError`.
     public func draft(
@@ -130,10 +130,10 @@ public final class RaDialogPipeline: Sendable {
         var watch = Stopwatch()
         let input = try vision.input(radiograph)
         timings.preprocess = watch.lap()
-        let reading = try scheduler.alone(urgency) {
+        let reading = try scheduler.alone(urgency, check: check) {
             try vision.read(input, pool, timings: &timings) {
                 try check()
-                scheduler.giveWay(urgency)
+                scheduler.giveWay(urgency, check: check)
             }
         }
 

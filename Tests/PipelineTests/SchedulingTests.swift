@@ -79,21 +79,70 @@ struct SchedulingTests {
         let order = Mutex<[String]>([])
         let wanted: [(String, Urgency)] = [("batch", .batch), ("routine", .routine), ("routine again", .routine), ("dialogue", .dialogue), ("stat", .stat)]
         let group = DispatchGroup()
-        scheduler.alone(.routine) {
+        scheduler.alone(.routine, check: {}) {
             for (index, (name, urgency)) in wanted.enumerated() {
                 group.enter()
                 Thread.detachNewThread {
-                    scheduler.alone(urgency) { order.withLock { $0.append(name) } }
+                    scheduler.alone(urgency, check: {}) { order.withLock { $0.append(name) } }
                     group.leave()
                 }
                 while scheduler.waitingCount <= index { sched_yield() }
             }
             // What is more urgent does not wait for the end.
-            scheduler.giveWay(.routine)
+            scheduler.giveWay(.routine) {}
             order.withLock { $0.append("the interrupted") }
         }
         group.wait()
         #expect(order.withLock { $0 } == ["dialogue", "stat", "the interrupted", "routine", "routine again", "batch"])
+    }
+
+    @Test func `whoever waits for the turn, or has lent it, is asked meanwhile`() throws {
+        let toy = try ToyLanguageModel()
+        let (model, pool) = (try toy.model(), try KernelPool(threads: 1))
+        let scheduler = ComputeScheduler(model, pool: pool, askingEvery: .milliseconds(1))
+        let asked = Mutex<[String: Int]>([:])
+        @Sendable func count(_ name: String) { asked.withLock { $0[name, default: 0] += 1 } }
+        @Sendable func wait(for names: String..., times: Int = 3) {
+            while asked.withLock({ asked in names.contains { asked[$0, default: 0] < times } }) { sched_yield() }
+        }
+        together(4) { index in
+            if index > 0 { wait(for: "holder", times: 1) }
+            switch index {
+            case 0:
+                scheduler.alone(.routine, check: {}) {
+                    count("holder")
+                    while scheduler.waitingCount < 3 { sched_yield() }
+                    scheduler.giveWay(.routine) { count("lender") }
+                }
+            case 1: scheduler.alone(.dialogue, check: {}) { wait(for: "reading", "alone", "lender") }
+            case 2: scheduler.alone(.batch, check: { count("alone") }) {}
+            default:
+                let found = try scheduler.read(model.embed([1, 5, 6]), cache: model.makeCache(), urgency: .batch) { count("reading") }
+                #expect(try sameBits(found.array, model.read(KernelPool(threads: 1), model.embed([1, 5, 6]), cache: model.makeCache()).array))
+            }
+        }
+        #expect(scheduler.waitingCount == 0)
+    }
+
+    @Test func `whoever gives up while waiting does not wait for the turn, and takes none`() throws {
+        let toy = try ToyLanguageModel()
+        let (model, pool) = (try toy.model(), try KernelPool(threads: 1))
+        let scheduler = ComputeScheduler(model, pool: pool, askingEvery: .milliseconds(1))
+        let cache = model.makeCache()
+        _ = try model.read(pool, model.embed([1, 5]), cache: cache)
+        scheduler.alone(.routine, check: {}) {
+            together(2) { index in
+                #expect(throws: PipelineError.cancelled) {
+                    if index == 0 {
+                        _ = try scheduler.read(model.embed([6, 7]), cache: cache, urgency: .batch) { throw PipelineError.cancelled }
+                    } else {
+                        try scheduler.alone(.stat, check: { throw PipelineError.cancelled }) { _ = Issue.record("it had given up") }
+                    }
+                }
+            }
+            #expect(scheduler.waitingCount == 0 && cache.length == 2)
+        }
+        #expect(scheduler.alone(.batch, check: {}) { true })
     }
 
     @Test func `a conversation that is stopped leaves the others alone, and can go on itself`() throws {

@@ -92,10 +92,10 @@ extension RaDialogPipeline {
         func check() throws { if isCancelled() { throw PipelineError.cancelled } }
         let vision = try requireVision()
         let input = try vision.input(radiograph)
-        return try scheduler.alone(urgency) {
+        return try scheduler.alone(urgency, check: check) {
             try vision.classifier(pool, plane: input.classifier, side: input.classifierSide, maps: maps) {
                 try check()
-                scheduler.giveWay(urgency)
+                scheduler.giveWay(urgency, check: check)
             }.findings
         }
     }

@@ -12,6 +12,8 @@ package final class ComputeScheduler: Sendable {
     private let model: LanguageModel
     private let pool: KernelPool
     private let state = Mutex(State())
+    /// How often `check` is asked while its caller waits for the turn: less urgent work may wait longer than its lease, and than its caller will.
+    private let askingEvery: DispatchTimeInterval
 
     /// Rows that go through the layers together: what one pass of the panel kernels holds.
     private static let rows = 256
@@ -81,9 +83,10 @@ package final class ComputeScheduler: Sendable {
         func alike(atMost limit: Int) -> Int { origins[done...].prefix(limit).prefix { $0 == origin }.count }
     }
 
-    package init(_ model: LanguageModel, pool: KernelPool) {
+    package init(_ model: LanguageModel, pool: KernelPool, askingEvery: Duration = .seconds(1)) {
         self.model = model
         self.pool = pool
+        self.askingEvery = .nanoseconds(Int(askingEvery / .nanoseconds(1)))
     }
 
     // MARK: What callers ask
@@ -109,8 +112,8 @@ package final class ComputeScheduler: Sendable {
     ///   - origins: of each row; nil where all are read.
     ///   - wanted: rows at the end whose logits are returned: 1, or several of at most `fewRows` rows.
     ///   - isWriting: within `writing`, rows that the model wrote.
-    ///   - check: asked between steps, and before every layer while nobody else's rows are computed; throws to stop. The cache then holds
-    ///     what it held.
+    ///   - check: asked between steps, every second while others compute, and before every layer while nobody else's rows are computed; throws to
+    ///     stop. The cache then holds what it held.
     /// - Returns: `[wanted, vocabulary]`.
     /// - Throws: `.contextOverflow`; what `check` throws.
     package func read(
@@ -125,7 +128,12 @@ package final class ComputeScheduler: Sendable {
         let start = cache.length
         let request = enqueue(urgency, isWriting: isWriting, reading)
         while true {
-            request.wake.wait()
+            do {
+                try wait(request, check: check)
+            } catch {
+                cache.length = start
+                throw error
+            }
             guard takeTurn(request) else {
                 guard let logits = reading.logits else { preconditionFailure("a request is woken for its turn or its logits") }
                 return logits
@@ -143,10 +151,11 @@ package final class ComputeScheduler: Sendable {
         }
     }
 
-    /// Has the processor for `body` alone; `body` lets more urgent work in between by calling `giveWay`.
-    package func alone<Result>(_ urgency: Urgency, _ body: () throws -> Result) rethrows -> Result {
+    /// Has the processor for `body` alone; `body` lets more urgent work in between by calling `giveWay`. `check` is asked every second until its
+    /// turn comes, and throws to stop.
+    package func alone<Result>(_ urgency: Urgency, check: () throws -> Void, _ body: () throws -> Result) rethrows -> Result {
         let request = enqueue(urgency, isWriting: false, nil)
-        request.wake.wait()
+        try wait(request, check: check)
         withdraw(request)
         defer { passTurn() }
         return try body()
@@ -155,8 +164,9 @@ package final class ComputeScheduler: Sendable {
     /// Requests that are not being computed.
     package var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Lends the turn to work that is more urgent than the caller's, which has the turn, and comes back when it is done.
-    package func giveWay(_ urgency: Urgency) {
+    /// Lends the turn to work that is more urgent than the caller's, which has the turn, and comes back when it is done. `check` is asked every second
+    /// until then; what it throws, it throws again when the caller asks.
+    package func giveWay(_ urgency: Urgency, check: () throws -> Void) {
         let lender: Request? = state.withLock { state in
             guard let next = state.next, next.urgency < urgency else { return nil }
             let lender = Request(urgency, order: 0, isWriting: false, reading: nil)
@@ -165,7 +175,8 @@ package final class ComputeScheduler: Sendable {
             next.wake.signal()
             return lender
         }
-        lender?.wake.wait()
+        guard let lender else { return }
+        while lender.wake.wait(timeout: .now() + askingEvery) == .timedOut { try? check() }
     }
 
     // MARK: The turn
@@ -192,8 +203,29 @@ package final class ComputeScheduler: Sendable {
         }
     }
 
+    /// Waits until the request is woken.
+    /// - Throws: what `check` throws, asked meanwhile, unless the request is being computed: it is withdrawn then.
+    private func wait(_ request: Request, check: () throws -> Void) rethrows {
+        while request.wake.wait(timeout: .now() + askingEvery) == .timedOut {
+            do {
+                try check()
+            } catch {
+                if withdrawIdle(request) { throw error }
+            }
+        }
+    }
+
     private func withdraw(_ request: Request) {
         state.withLock { $0.waiting.removeAll { $0 === request } }
+    }
+
+    /// Withdraws a request that has not been given the turn and is in nobody's batch; false where it has or is.
+    private func withdrawIdle(_ request: Request) -> Bool {
+        state.withLock { state in
+            guard !request.hasTurn, let place = state.waiting.firstIndex(where: { $0 === request }) else { return false }
+            state.waiting.remove(at: place)
+            return true
+        }
     }
 
     /// To the most urgent that waits, or back to whoever lent it.
@@ -238,7 +270,7 @@ package final class ComputeScheduler: Sendable {
             first += part.count
         }
         try model.advance(pool, rows.pointer, parts.map { .init(cache: $0.reading.cache, count: $0.count, origin: $0.reading.origin) }) {
-            giveWay(urgency)
+            giveWay(urgency, check: check)
             if !isShared { try check() }
         }
         let all = picks.flatMap { $0 }
