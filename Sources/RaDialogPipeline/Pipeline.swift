@@ -16,6 +16,7 @@ public final class RaDialogPipeline: Sendable {
     let scheduler: ComputeScheduler
     /// The beginning of every report prompt; nil for a bundle that only talks.
     private let promptHead: PromptHead?
+    private let phrases: PhraseMemory?
 
     /// Loads the weights of a verified bundle.
     ///
@@ -31,9 +32,13 @@ public final class RaDialogPipeline: Sendable {
     /// - Parameters:
     ///   - pool: decides the arithmetic; one that is cut to fp32 computes exactly.
     ///   - cache: how keys and values are stored; nil for what suits the weights.
-    package init(bundle: ModelBundle, pool: KernelPool, cache: KeyValueType? = nil, rendering: RenderingMode? = nil) throws {
+    ///   - phrases: what speeds texts up that resemble earlier ones; nil to write each as if it were the first.
+    package init(
+        bundle: ModelBundle, pool: KernelPool, cache: KeyValueType? = nil, rendering: RenderingMode? = nil, phrases: PhraseMemory? = PhraseMemory()
+    ) throws {
         self.bundle = bundle
         self.pool = pool
+        self.phrases = phrases
         vision = try bundle.manifest.vision.map { try VisionModel(bundle, $0, rendering: rendering, arithmetic: pool.imageArithmetic) }
         languageModel = try LanguageModel(bundle.weights(bundle.manifest.languageModel.weights), bundle.manifest.languageModel, cache: cache)
         scheduler = ComputeScheduler(languageModel, pool: pool)
@@ -110,7 +115,7 @@ public final class RaDialogPipeline: Sendable {
     }
 
     /// A dialogue without a radiograph.
-    public func openDialogue() -> Dialogue { Dialogue(self, behind: Conversation(languageModel, scheduler: scheduler)) }
+    public func openDialogue() -> Dialogue { Dialogue(self, behind: Conversation(languageModel, scheduler: scheduler, phrases: phrases)) }
 
     /// What reads radiographs.
     /// - Throws: `PipelineError.readsNoImages`.
@@ -139,7 +144,7 @@ public final class RaDialogPipeline: Sendable {
 
         watch = Stopwatch()
         let prompt = try vision.reportPrompt(system: manifest.prompts.system, findings: reading.classification.promptFindings)
-        let conversation = Conversation(languageModel, scheduler: scheduler, head: promptHead)
+        let conversation = Conversation(languageModel, scheduler: scheduler, head: promptHead, phrases: phrases)
         try conversation.read(pieces(of: prompt, image: reading.image), urgency: urgency, check: check)
         timings.prefill = watch.lap()
 

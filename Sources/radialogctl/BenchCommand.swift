@@ -76,7 +76,8 @@ struct BenchCommand: ParsableCommand {
         var report = BenchReport(version: Build.version, file: directory)
         // What one draft goes through, and then what `together` drafts do: they may be written in another arithmetic.
         for (own, together) in [(parts.filter { !$0.isOfMany }, 1), (parts.filter(\.isOfMany), together)] where !own.isEmpty {
-            let pipeline = try Bundles.load(bundle, compute.options(together: together), instructionSet: instructionSet?.set)
+            // The same film again and again: its text must not be known.
+            let pipeline = try Bundles.load(bundle, compute.options(together: together), instructionSet: instructionSet?.set, phrases: nil)
             if report.arithmetic.isEmpty { report.add("load", "s", [(ContinuousClock.now - started) / .seconds(1)]) }
             report.describe(pipeline)
             try measure(own, pipeline, &report)

@@ -33,12 +33,15 @@ enum Bundles {
         }
     }
 
-    /// - Parameter instructionSet: nil for the best.
+    /// - Parameters:
+    ///   - instructionSet: nil for the best.
+    ///   - phrases: nil to write each text as if it were the first.
     static func load(
-        _ bundle: ModelBundle, _ options: ComputeOptions = ComputeOptions(), instructionSet: KernelPool.InstructionSet? = nil
+        _ bundle: ModelBundle, _ options: ComputeOptions = ComputeOptions(), instructionSet: KernelPool.InstructionSet? = nil,
+        phrases: PhraseMemory? = PhraseMemory()
     ) throws -> RaDialogPipeline {
         do {
-            return try RaDialogPipeline(bundle: bundle, pool: options.pool(instructionSet: instructionSet), cache: options.cache.type)
+            return try RaDialogPipeline(bundle: bundle, pool: options.pool(instructionSet: instructionSet), cache: options.cache.type, phrases: phrases)
         } catch {
             throw Failure("\(error)", Status.configuration)
         }

@@ -8,6 +8,7 @@ package final class Conversation {
     private let model: LanguageModel
     private let scheduler: ComputeScheduler
     private let head: PromptHead?
+    private let phrases: PhraseMemory?
     private var cache: KeyValueCache
     /// Everything read so far, in order. The cache holds its beginning, or all of it.
     private var history = History()
@@ -16,11 +17,14 @@ package final class Conversation {
     /// What may follow; nil before the first prompt, and while tokens are pending.
     private var logits: Activations?
 
-    /// - Parameter head: what conversations of this kind begin with, so that it is read once for all of them.
-    package init(_ model: LanguageModel, scheduler: ComputeScheduler, head: PromptHead? = nil) {
+    /// - Parameters:
+    ///   - head: what conversations of this kind begin with, so that it is read once for all of them.
+    ///   - phrases: what the model wrote in others, and will learn from this one.
+    package init(_ model: LanguageModel, scheduler: ComputeScheduler, head: PromptHead? = nil, phrases: PhraseMemory? = nil) {
         self.model = model
         self.scheduler = scheduler
         self.head = head
+        self.phrases = phrases
         cache = model.makeCache()
     }
 
@@ -132,8 +136,8 @@ package final class Conversation {
 
     /// Writes greedily until the model ends its text (`end`, which is not returned), `limit` tokens stand, time is up, or the context is full.
     ///
-    /// What the text so far suggests to come next is read along (`PromptLookup`) where that costs little; it saves steps where the model agrees,
-    /// and never changes a token. Afterwards the answer is closed: whatever ended it, the conversation goes on behind an `end`.
+    /// What the text so far, or earlier texts suggest to come next is read along (`PromptLookup`, `PhraseMemory`) where that costs little; it saves
+    /// steps where the model agrees, and never changes a token. Afterwards the answer is closed: whatever ended it, the conversation goes on behind an `end`.
     /// - Parameters:
     ///   - isOver: whether time is up; asked at every token.
     ///   - onToken: gets each token as it comes.
@@ -142,10 +146,13 @@ package final class Conversation {
         onToken: (Int32) throws -> Void = { _ in }
     ) throws -> (tokens: [Int32], finish: FinishReason) {
         let before = mark()
+        let context = Array(history.tokens.suffix(PhraseMemory.run))
         do {
-            return try scheduler.writing {
+            let written = try scheduler.writing {
                 try write(limit, end, urgency, isOver, check, onToken)
             }
+            phrases?.learn(written.finish == .stop ? written.tokens + [end] : written.tokens, behind: context)
+            return written
         } catch {
             rewind(to: before)
             throw error
@@ -195,6 +202,10 @@ package final class Conversation {
             }
             cache.length = history.count - 1
             guesses = lookup.guesses(atMost: min(scheduler.spareRows(likely: areLikely), PromptLookup.longest, context - history.count))
+            if guesses.isEmpty, let phrases {
+                let spare = min(scheduler.spareRows(likely: false), PromptLookup.longest, context - history.count)
+                guesses = phrases.guesses(behind: lookup.suffix(PhraseMemory.run), atMost: spare)
+            }
             agreed = 0
             rows = try scheduler.read(
                 model.embed([token] + guesses), cache: cache, wanted: 1 + guesses.count, isWriting: true, urgency: urgency, check: check)

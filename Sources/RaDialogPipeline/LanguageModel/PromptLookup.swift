@@ -28,6 +28,9 @@ package struct PromptLookup {
         return Array(tokens[end...].prefix(count).prefix { $0 >= 0 })
     }
 
+    /// The text's last tokens.
+    package func suffix(_ count: Int) -> ArraySlice<Int32> { tokens.suffix(count) }
+
     private var latest: Run? {
         guard tokens.count >= 3 else { return nil }
         return Run(first: tokens[tokens.count - 3], second: tokens[tokens.count - 2], third: tokens[tokens.count - 1])
