@@ -35,7 +35,7 @@ int main(int count, char **arguments) {
     static const struct { size_t rows, columns; } shapes[] = {{4096, 4096}, {11008, 4096}, {4096, 11008}, {32000, 4096}};
     static const ck_block_type types[] = {CK_BLOCK_Q4_0, CK_BLOCK_Q8_0, CK_BLOCK_Q4_K};
     static const char *names[] = {"Q4_0", "Q8_0", "Q4_K"};
-    static const size_t batches[] = {1, 4, 16, 64, 256};
+    static const size_t batches[] = {1, 4, 16, 32, 64, 256};
     printf("%s, %d threads, medians of %d\n", ck_panel_arithmetic_name(pool, arithmetic), threads, repetitions);
     for (size_t t = 0; t < 3; t++) {
         for (size_t s = 0; s < 4; s++) {

@@ -105,8 +105,8 @@ int main(int count, char **arguments) {
     printf("%s, %zu threads, %.1f GB\n", ck_panel_arithmetic_name(model.pool, model.arithmetic), ck_pool_threads(model.pool), (double)bytes * 1e-9);
 
     double shares[REPETITIONS], seconds[REPETITIONS];
-    static const size_t sequences[] = {1, 4, 16};
-    for (size_t s = 0; s < 3; s++) {
+    static const size_t sequences[] = {1, 4, 16, 32};
+    for (size_t s = 0; s < sizeof sequences / sizeof *sequences; s++) {
         for (int r = 0; r < repetitions; r++) {
             double rate = read_rate(model.pool, model.weights + (size_t)r % 4 * (READ / 2), READ), begin = now();
             for (size_t layer = 0; layer < LAYERS; layer++) run_layer(layer, sequences[s]);
