@@ -39,7 +39,7 @@ static void meet(void *context, size_t tile, size_t worker) {
 
 int main(int count, char **arguments) {
     int threads = count > 1 ? atoi(arguments[1]) : 2;
-    ck_pool *pool = count > 2 && atoi(arguments[2]) ? ck_pool_create_pinned(threads, CK_AVX512) : ck_pool_create(threads, CK_AVX512);
+    ck_pool *pool = count > 2 && atoi(arguments[2]) ? ck_pool_create_with(threads, CK_AVX512, (ck_pool_manners){.pinned = true}) : ck_pool_create(threads, CK_AVX512);
     if (pool == NULL) return 2;
     static const double pauses[] = {0, 2e-6, 10e-6, 30e-6, 300e-6};
     for (size_t p = 0; p < sizeof pauses / sizeof *pauses; p++) {

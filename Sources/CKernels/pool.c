@@ -8,13 +8,20 @@
 #endif
 #include "kernels.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { CK_MAXIMUM_THREADS = 256 };
+enum {
+    CK_MAXIMUM_THREADS = 256,
+    /// The nice value of threads that give way: a tenth of the weight of a thread that does not.
+    CK_GIVING_WAY = 10,
+};
 
 enum {
     /// Looks before a thread sleeps: some 50 microseconds, several times what a wake-up costs.
@@ -55,6 +62,7 @@ struct ck_pool {
 typedef struct {
     ck_pool *pool;
     size_t worker;
+    bool gives_way;
 } ck_worker;
 
 /// Look number `count`; false when it is time to sleep.
@@ -100,6 +108,10 @@ static void *work(void *argument) {
     ck_worker self = *(ck_worker *)argument;
     free(argument);
     ck_pool *pool = self.pool;
+    if (self.gives_way) ck_give_way();
+    char name[16];
+    snprintf(name, sizeof name, "kernels-%zu", self.worker);
+    pthread_setname_np(pthread_self(), name);
     for (size_t seen = 0;;) {
         seen = wait_for_job(pool, seen);
         if (atomic_load(&pool->stop)) return NULL;
@@ -167,7 +179,14 @@ static void pin(pthread_t thread, size_t index) {
     }
 }
 
-static ck_pool *create(int32_t threads, ck_instruction_set set, bool pinned) {
+void ck_give_way(void) {
+    // Of the calling thread alone: Linux takes a thread for a process here.
+    errno = 0;
+    int priority = getpriority(PRIO_PROCESS, 0);
+    if (errno == 0 && priority < CK_GIVING_WAY) setpriority(PRIO_PROCESS, 0, CK_GIVING_WAY);
+}
+
+ck_pool *ck_pool_create_with(int32_t threads, ck_instruction_set set, ck_pool_manners manners) {
     ck_pool *pool = aligned_alloc(64, sizeof *pool);
     if (pool == NULL) return NULL;
     memset(pool, 0, sizeof *pool);
@@ -188,21 +207,19 @@ static ck_pool *create(int32_t threads, ck_instruction_set set, bool pinned) {
     }
     for (size_t worker = 1; worker < pool->threads; worker++) {
         ck_worker *self = malloc(sizeof *self);
-        if (self != NULL) *self = (ck_worker){pool, worker};
+        if (self != NULL) *self = (ck_worker){pool, worker, manners.gives_way};
         if (self == NULL || pthread_create(&pool->handles[pool->started], NULL, work, self) != 0) {
             free(self);
             ck_pool_free(pool);
             return NULL;
         }
-        if (pinned) pin(pool->handles[pool->started], worker);
+        if (manners.pinned) pin(pool->handles[pool->started], worker);
         pool->started++;
     }
     return pool;
 }
 
-ck_pool *ck_pool_create(int32_t threads, ck_instruction_set set) { return create(threads, set, false); }
-
-ck_pool *ck_pool_create_pinned(int32_t threads, ck_instruction_set set) { return create(threads, set, true); }
+ck_pool *ck_pool_create(int32_t threads, ck_instruction_set set) { return ck_pool_create_with(threads, set, (ck_pool_manners){0}); }
 
 void ck_pool_free(ck_pool *pool) {
     if (pool == NULL) return;

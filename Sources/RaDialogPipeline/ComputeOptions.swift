@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// How a bundle is computed. `arithmetic`, `writing` and `cache` show in a draft's bits and stand in its provenance; threads never do.
 public struct ComputeOptions: Sendable {
     /// Of the language model's products, for a bundle in panels. docs/decisions/0003-packed-panels.md says what each rounds.
@@ -19,6 +21,8 @@ public struct ComputeOptions: Sendable {
     public var threads: Int
     /// Keeps each thread on a processor of its own.
     public var pinsThreads: Bool
+    /// Lets whatever else the process does go first: receiving, answering. What calls the pipeline does so itself (`giveWay`).
+    public var givesWay: Bool
     /// Of what is read: prompts, questions.
     public var arithmetic: Arithmetic
     /// Of what is written, token by token. A token that was written is computed so whenever it is computed again.
@@ -28,10 +32,12 @@ public struct ComputeOptions: Sendable {
     public var together: Int
 
     public init(
-        threads: Int = 0, pinsThreads: Bool = false, arithmetic: Arithmetic = .auto, writing: Arithmetic = .auto, cache: Cache = .auto, together: Int = 1
+        threads: Int = 0, pinsThreads: Bool = false, givesWay: Bool = false, arithmetic: Arithmetic = .auto, writing: Arithmetic = .auto, cache: Cache = .auto,
+        together: Int = 1
     ) {
         self.threads = threads
         self.pinsThreads = pinsThreads
+        self.givesWay = givesWay
         self.arithmetic = arithmetic
         self.writing = writing
         self.cache = cache
@@ -40,6 +46,9 @@ public struct ComputeOptions: Sendable {
 }
 
 extension ComputeOptions {
+    /// Lowers the calling thread's priority for the rest of its life, as `givesWay` does for those that compute beside it.
+    public static func giveWay() { ck_give_way() }
+
     /// The pool they describe.
     ///
     /// - Throws: `PipelineError.unsupported` where the processor, or what it is cut to, has not what was asked for.
@@ -54,7 +63,8 @@ extension ComputeOptions {
                 "the arithmetic \(wanted) wants what this processor does not have; here there are auto, \(tiles.panelArithmetics): choose one with [model] \(key) "
                     + "of the configuration, or --\(key.replacing("_", with: "-"))")
         }
-        return try KernelPool(threads: threads, instructionSet: instructionSet, panelArithmetic: reading, writingArithmetic: written, pinned: pinsThreads)
+        return try KernelPool(
+            threads: threads, instructionSet: instructionSet, panelArithmetic: reading, writingArithmetic: written, pinned: pinsThreads, givesWay: givesWay)
     }
 }
 

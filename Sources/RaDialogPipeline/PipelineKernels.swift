@@ -64,13 +64,13 @@ package final class KernelPool: Sendable {
     ///   - panelArithmetic: cut to what processor and instruction set have; nil takes the best.
     ///   - writingArithmetic: the same; nil takes that of reading.
     ///   - pinned: keeps each thread it starts on a processor of its own.
+    ///   - givesWay: lets whatever else the process does go before the threads it starts; `giveWay` does so for a thread of the caller's.
     package init(
         threads: Int, instructionSet: InstructionSet? = nil, panelArithmetic: PanelArithmetic? = nil, writingArithmetic: PanelArithmetic? = nil,
-        pinned: Bool = false
+        pinned: Bool = false, givesWay: Bool = false
     ) throws(PipelineError) {
         let set = ck_instruction_set((instructionSet ?? .best).rawValue)
-        let create = pinned ? ck_pool_create_pinned : ck_pool_create
-        guard let handle = create(Int32(clamping: threads), set) else {
+        guard let handle = ck_pool_create_with(Int32(clamping: threads), set, ck_pool_manners(pinned: pinned, gives_way: givesWay)) else {
             throw .outOfResources("no memory or threads for a pool of \(threads)")
         }
         self.handle = handle

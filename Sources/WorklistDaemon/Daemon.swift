@@ -70,7 +70,11 @@ public struct Daemon: Sendable {
         }
         services.append(BlockingService(name: "rescue") { rescuer.run(until: $0) })
         services += zip(drafters, drafterSignals).enumerated().map { index, pair in
-            BlockingService(name: "draft-\(index)", signal: pair.1) { pair.0.run(until: $0) }
+            BlockingService(name: "draft-\(index)", signal: pair.1) { signal in
+                // Computes with the pool, and gives way as it does: receiving comes first.
+                ComputeOptions.giveWay()
+                pair.0.run(until: signal)
+            }
         }
         services.append(BlockingService(name: "assemble") { assembler.run(until: $0) })
         services.append(BlockingService(name: "receive") { signal in
@@ -153,7 +157,7 @@ extension [Destination] {
 extension Configuration.Model {
     var computeOptions: ComputeOptions {
         ComputeOptions(
-            threads: threads, pinsThreads: pinThreads, arithmetic: arithmetic.option, writing: writingArithmetic.option, cache: keyValueCache.option,
+            threads: threads, pinsThreads: pinThreads, givesWay: true, arithmetic: arithmetic.option, writing: writingArithmetic.option, cache: keyValueCache.option,
             together: draftsAtOnce)
     }
 }

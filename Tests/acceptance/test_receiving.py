@@ -1,4 +1,5 @@
 """Senders that are not ours: dcmsend, storescu, pynetdicom."""
+import pathlib
 import socket
 import subprocess
 import time
@@ -210,4 +211,20 @@ def test_a_study_without_patient_id_waits_for_a_human(make_daemon):
     assert summary["no_draft_reason"] == "missing-patient-id"
     daemon.ctl("study", "release", study, "--user", "reader", "--password-stdin", stdin=PASSWORD + "\n")
     wait_until(lambda: daemon.studies()[study]["state"] == "drafted", what="the draft after the release")
+    daemon.stop()
+
+
+def test_threads_that_compute_give_way_to_those_that_receive(make_daemon):
+    daemon = make_daemon("threads = 3\n").start()
+    daemon.dcmsend(FILMS / "chest-pa.dcm")
+    daemon.settled(1)
+    nice = {}
+    for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
+        # Fields of proc(5), counted behind the name in brackets: the nineteenth is the nice value.
+        name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        nice.setdefault(name, []).append(int(fields.split()[19 - 3]))
+    assert nice["kernels-1"] == [10] and nice["kernels-2"] == [10], nice
+    assert {value for name, values in nice.items() if name.startswith("draft-") for value in values} == {10}, nice
+    others = [value for name, values in nice.items() if not name.startswith(("draft-", "kernels-")) for value in values]
+    assert max(others) == 0 and "receive" in nice and "assemble" in nice, nice
     daemon.stop()

@@ -28,9 +28,21 @@ typedef struct ck_pool ck_pool;
 /// process may run on; at most 256 are started. `set` is cut to what the processor has. NULL when memory or threads cannot be had. Freed with ck_pool_free.
 ck_pool *_Nullable ck_pool_create(int32_t threads, ck_instruction_set set);
 
-/// The same, with each thread it starts kept on one processor of those that the creating thread may run on: thread w on the w-th, counted round. The
-/// first is left to the caller of ck_pool_run, whose own thread stays as it is. For a machine that has nothing else to do.
-ck_pool *_Nullable ck_pool_create_pinned(int32_t threads, ck_instruction_set set);
+/// How the threads that a pool starts share the machine.
+typedef struct {
+    /// Each stays on one processor of those that the creating thread may run on: thread w on the w-th, counted round. The first is left to the caller
+    /// of ck_pool_run, whose own thread stays as it is. For a machine that has nothing else to do.
+    bool pinned;
+    /// Each gives way as after ck_give_way.
+    bool gives_way;
+} ck_pool_manners;
+
+/// The same, with manners.
+ck_pool *_Nullable ck_pool_create_with(int32_t threads, ck_instruction_set set, ck_pool_manners manners);
+
+/// Lowers the priority of the calling thread, and of what it starts from now on, for the rest of its life: whatever else the process does (receiving,
+/// answering) goes first. Nothing happens where the priority is lower already. Each computes with all of a processor that nobody else wants.
+void ck_give_way(void);
 
 /// Ends the threads. No job may be running. NULL is allowed.
 void ck_pool_free(ck_pool *_Nullable pool);

@@ -55,9 +55,10 @@ struct BlockingService: Service {
         try await withGracefulShutdownHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let thread = Thread {
+                    // For top and gdb, which Foundation does not tell `Thread.name`; the kernel keeps fifteen bytes.
+                    FileHandle(forWritingAtPath: "/proc/thread-self/comm")?.write(Data(name.utf8.prefix(15)))
                     continuation.resume(with: Result { try body(signal) })
                 }
-                thread.name = name
                 thread.stackSize = 8 << 20
                 thread.start()
             }
