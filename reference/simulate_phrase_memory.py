@@ -3,7 +3,7 @@
     python reference/simulate_phrase_memory.py openi_reports_dev.tgz MODEL.gguf [--guesses 3]
 
 Needs a Python with llama_cpp, which splits texts with the vocabulary of MODEL. The reports are those of people, so a model, which says the same thing in the
-same words more often, is guessed better. A line for each stretch of reports: tokens a step; a step reads the last token and the guesses behind it.
+same words more often, is guessed better. A line for each stretch of reports: tokens and guesses a step; a step reads the last token and the guesses behind it.
 """
 import argparse
 import re
@@ -59,17 +59,18 @@ class PhraseMemory:
         return tokens[start:]
 
 
-def steps(memory: PhraseMemory, context: list[int], text: list[int], guesses: int) -> int:
-    """Steps that write `text`, whose first token the reading of the prompt gives."""
-    count, place = 0, 1
+def steps(memory: PhraseMemory, context: list[int], text: list[int], guesses: int) -> tuple[int, int]:
+    """Steps that write `text`, whose first token the reading of the prompt gives, and the guesses read along in all of them."""
+    count, read, place = 0, 0, 1
     while place < len(text):
         count += 1
         guessed = memory.guesses(context + text[:place], guesses)
+        read += len(guessed)
         agreed = 0
         while agreed < len(guessed) and place + agreed < len(text) and guessed[agreed] == text[place + agreed]:
             agreed += 1
         place += agreed + 1
-    return count
+    return count, read
 
 
 def main() -> None:
@@ -82,14 +83,15 @@ def main() -> None:
     texts = [vocabulary.tokenize((" " + text).encode(), add_bos=False) + [END] for text in findings(arguments.archive)]
     print(f"{len(texts)} reports, {sum(map(len, texts)) / len(texts):.1f} tokens each")
     memory, context = PhraseMemory(), [-5, -4, -3, -2]
-    first = tokens = count = 0
+    first = tokens = count = read = 0
     for index, text in enumerate(texts, 1):
         tokens += len(text)
-        count += steps(memory, context, text, arguments.guesses)
+        own_steps, own_guesses = steps(memory, context, text, arguments.guesses)
+        count, read = count + own_steps, read + own_guesses
         memory.learn(context, text)
         if index in (10, 30, 100, 300, 1000) or index == len(texts):
-            print(f"reports {first + 1} to {index}: {tokens / max(1, count):.2f} tokens a step")
-            first, tokens, count = index, 0, 0
+            print(f"reports {first + 1} to {index}: {tokens / max(1, count):.2f} tokens, {read / max(1, count):.2f} guesses a step")
+            first, tokens, count, read = index, 0, 0, 0
     print(f"{len(memory.followers)} runs")
 
 

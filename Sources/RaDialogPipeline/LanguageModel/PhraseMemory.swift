@@ -5,7 +5,7 @@ internal import Synchronization
 /// It only guesses. A guess becomes part of a text where the model, which has read the text's own study alone, writes the same token; so no text
 /// depends on another's, or on the order they were written in.
 package final class PhraseMemory: Sendable {
-    /// The latest tokens that decide what is guessed: four, else two. Human reports of Open-i, three guesses a step, are written in half the steps so.
+    /// The latest tokens that decide what is guessed: four, else two. Human reports of Open-i, three guesses a step, are written in half the steps so (docs/speed.md).
     static let run = 4
     private static let shortRun = 2
     /// Stands where a short run has no token.
