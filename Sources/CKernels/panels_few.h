@@ -21,23 +21,34 @@ enum {
     _tile_loadd(x + 2, ring + step % 4 * CK_PANEL_TILE, 64);                                                             \
     CK_AMX_DOT(sums, x, x + 2);
 
+/// Where each of `count` streams reads, `length` panels apart from `panel` on (a stream beyond the end reads the last one, for nobody), and sums of zero.
+CK_INLINE void CK_AMX(begin_streams)(const ck_panel_job *job, const uint8_t **panels, size_t count, size_t panel, size_t length, size_t end) {
+    for (size_t s = 0; s < count; s++, panel += length) {
+        panels[s] = (const uint8_t *)job->weights.data + (panel < end ? panel : end - 1) * job->panel_bytes + CK_PANEL_HEADER;
+    }
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+CK_INLINE void CK_AMX(store_sums)(float *sums) {
+    _tile_stored(0, sums, 64);
+    _tile_stored(1, sums + 256, 64);
+    _tile_stored(2, sums + 512, 64);
+    _tile_stored(3, sums + 768, 64);
+}
+
 CK_INLINE void CK_AMX(one_tile_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end, uint8_t *ring) {
     const size_t unit_bytes = ck_panel_unit_bytes(type);
-    const uint8_t *data = job->weights.data, *x = job->tiles;
+    const uint8_t *x = job->tiles;
     float *sums = (float *)(ring + 4 * CK_PANEL_TILE);
     // Each stream goes through panels that follow each other, so that what is prefetched behind a panel is the next one.
     size_t length = (end - first + CK_PANEL_STREAMS - 1) / CK_PANEL_STREAMS;
     CK_AMX(configure)((uint8_t)job->m);
     for (size_t p = 0; p < length; p++) {
         const uint8_t *panels[CK_PANEL_STREAMS];
-        for (size_t s = 0; s < CK_PANEL_STREAMS; s++) {
-            size_t panel = first + s * length + p;
-            panels[s] = data + (panel < end ? panel : end - 1) * job->panel_bytes + CK_PANEL_HEADER;
-        }
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        CK_AMX(begin_streams)(job, panels, CK_PANEL_STREAMS, first + p, length, end);
         // A tile is used three steps after it was written: it has left the store buffer, and the product's latency hides behind the steps
         // between. The ring is 4 KiB: nothing written since shares the lower twelve bits of its address, which would delay the load.
         for (size_t unit = 0; unit < job->units; unit++) {
@@ -73,10 +84,7 @@ CK_INLINE void CK_AMX(one_tile_of)(const ck_block_type type, const ck_panel_job 
         CK_AMX_USE(5, 2, 5)
         CK_AMX_USE(6, 3, 4)
         CK_AMX_USE(7, 3, 5)
-        _tile_stored(0, sums, 64);
-        _tile_stored(1, sums + 256, 64);
-        _tile_stored(2, sums + 512, 64);
-        _tile_stored(3, sums + 768, 64);
+        CK_AMX(store_sums)(sums);
         for (size_t s = 0; s < CK_PANEL_STREAMS && first + s * length + p < end; s++) {
             CK_AMX(finish)(job, sums + s * 256, first + s * length + p, 0, job->m);
         }
@@ -100,20 +108,13 @@ CK_INLINE void CK_AMX(one_tile_of)(const ck_block_type type, const ck_panel_job 
 /// Two panels at a time for seventeen to 32 rows. x streams past the first-level cache; the sums stay in their registers to the last column.
 CK_INLINE void CK_AMX(two_tiles_of)(const ck_block_type type, const ck_panel_job *job, size_t first, size_t end, uint8_t *ring) {
     const size_t unit_bytes = ck_panel_unit_bytes(type);
-    const uint8_t *data = job->weights.data, *x = job->tiles;
+    const uint8_t *x = job->tiles;
     float *sums = (float *)(ring + 4 * CK_PANEL_TILE);
     size_t length = (end - first + 1) / 2;
     CK_AMX(configure)(16);
     for (size_t p = 0; p < length; p++) {
         const uint8_t *panels[2];
-        for (size_t s = 0; s < 2; s++) {
-            size_t panel = first + s * length + p;
-            panels[s] = data + (panel < end ? panel : end - 1) * job->panel_bytes + CK_PANEL_HEADER;
-        }
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        CK_AMX(begin_streams)(job, panels, 2, first + p, length, end);
         // Three steps from writing to use, as above.
         for (size_t unit = 0; unit < job->units; unit++) {
             CK_AMX_FETCH(0)
@@ -139,10 +140,7 @@ CK_INLINE void CK_AMX(two_tiles_of)(const ck_block_type type, const ck_panel_job
         CK_AMX_LOAD_PAIR(job->units - 1, 1)
         CK_AMX_USE_PAIR(2)
         CK_AMX_USE_PAIR(3)
-        _tile_stored(0, sums, 64);
-        _tile_stored(1, sums + 256, 64);
-        _tile_stored(2, sums + 512, 64);
-        _tile_stored(3, sums + 768, 64);
+        CK_AMX(store_sums)(sums);
         for (size_t s = 0; s < 2 && first + s * length + p < end; s++) {
             CK_AMX(finish)(job, sums + s * 256, first + s * length + p, 0, 16);
             CK_AMX(finish)(job, sums + (2 + s) * 256, first + s * length + p, 16, job->m - 16);
