@@ -135,12 +135,13 @@ public final class RaDialogPipeline: Sendable {
         var watch = Stopwatch()
         let input = try vision.input(radiograph)
         timings.preprocess = watch.lap()
-        let reading = try scheduler.alone(urgency, check: check) {
-            try vision.read(input, pool, timings: &timings) {
-                try check()
+        let reading = try scheduler.together(vision.films, input, urgency: urgency, check: check) { inputs in
+            try vision.read(inputs, pool) {
+                if inputs.count == 1 { try check() }
                 scheduler.giveWay(urgency, check: check)
             }
         }
+        (timings.classify, timings.encode) = reading.timings
 
         watch = Stopwatch()
         let prompt = try vision.reportPrompt(system: manifest.prompts.system, findings: reading.classification.promptFindings)

@@ -9,12 +9,16 @@ final class VisionModel: Sendable {
     private let alignment: Alignment
     /// Of the two trunks.
     let arithmetic: (encoder: KernelPool.ImageArithmetic, classifier: KernelPool.ImageArithmetic)
+    /// Films that wait, as many as a trunk computes at once.
+    let films: Gathering<ModelInput, Reading>
 
     /// What one radiograph says.
     struct Reading {
         var classification: Classification
         /// `[tokens, hidden]`
         var image: Activations
+        /// Seconds, of all that were read together.
+        var timings: (classify: Double, encode: Double)
     }
 
     /// - Parameter arithmetic: of the pool that will compute: the trunks' weights are loaded for it.
@@ -29,6 +33,9 @@ final class VisionModel: Sendable {
             bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier,
             arithmetic: self.arithmetic.classifier)
         alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
+        films = Gathering(atMost: max(
+            encoder.trunk.imagesTogether(side: manifest.preprocessing.encoderSide),
+            classifier.encoder.trunk.imagesTogether(side: manifest.preprocessing.classifierSide)))
     }
 
     /// The radiograph as both networks see it.
@@ -37,20 +44,30 @@ final class VisionModel: Sendable {
         try ModelInput.make(from: radiograph, preprocessing: manifest.preprocessing, rendering: rendering)
     }
 
+    /// Reads films; what one gives does not depend on the others.
+    ///
     /// - Parameters:
-    ///   - timings: gets the seconds of every stage.
-    ///   - check: asked before every stage and every layer.
-    /// - Throws: `PipelineError`.
-    func read(_ input: ModelInput, _ pool: KernelPool, timings: inout DraftProvenance.Timings, check: () throws -> Void) throws -> Reading {
+    ///   - inputs: of this model's `input`, at least one.
+    ///   - check: asked before every stage and every block of the trunks.
+    /// - Returns: one for each; a film whose numbers leave the finite ones has an error of its own.
+    /// - Throws: `PipelineError`; what `check` throws.
+    func read(_ inputs: [ModelInput], _ pool: KernelPool, check: () throws -> Void) throws -> [Result<Reading, any Error>] {
         var watch = Stopwatch()
-        let classification = try classifier(pool, plane: input.classifier, side: input.classifierSide, check: check)
-        timings.classify = watch.lap()
+        let preprocessing = manifest.preprocessing
+        let passes = try classifier.forward(pool, planes: inputs.map(\.classifier), side: preprocessing.classifierSide, check: check)
+        let classifications = passes.map { pass in Result { try classifier.classification(pool, pass, maps: .positive) } }
+        let classify = watch.lap()
 
-        let features = try encoder.patchFeatures(pool, plane: input.encoder, side: input.encoderSide, check: check)  // [patches, 2C]
-        let image = alignment(pool, manifest.alignment.readsProjection ? encoder.project(pool, features) : features)
-        guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
-        timings.encode = watch.lap()
-        return Reading(classification: classification, image: image)
+        let features = try encoder.patchFeatures(pool, planes: inputs.map(\.encoder), side: preprocessing.encoderSide, check: check)  // [patches, 2C]
+        let images = features.map { alignment(pool, manifest.alignment.readsProjection ? encoder.project(pool, $0) : $0) }
+        let timings = (classify: classify, encode: watch.lap())
+        return zip(classifications, images).map { classification, image in
+            Result {
+                let classification = try classification.get()
+                guard image.isFinite else { throw PipelineError.notFinite(stage: "image encoder") }
+                return Reading(classification: classification, image: image, timings: timings)
+            }
+        }
     }
 
     /// The prompt of the report turn.

@@ -119,7 +119,7 @@ struct ImportTests {
         #expect(try relativeError(image.array, expected.floats("image_tokens")) < 1e-4)
         let classifier = try Classifier(
             bundle.weights(vision.classifier.encoder.weights), side: vision.preprocessing.classifierSide, vision.classifier)
-        let pass = try classifier.forward(pool, plane: input.classifier, side: input.classifierSide)
+        let pass = try classifier.forward(pool, planes: [input.classifier], side: input.classifierSide)[0]
         #expect(try relativeError(pass.logits.array, expected.floats("classifier_logits")) < 1e-4)
 
         let model = try LanguageModel(bundle.weights(manifest.languageModel.weights), manifest.languageModel)

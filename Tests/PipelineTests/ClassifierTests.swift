@@ -37,14 +37,14 @@ struct ClassifierTests {
 
     @Test func `logits follow from the projected patches by averaging and two layers, channel-major`() throws {
         let toy = try ToyClassifier(thresholds: [0, 0, 0, 0])
-        let pass = try toy.classifier().forward(KernelPool(threads: 1), plane: toy.plane, side: 64)
+        let pass = try toy.classifier().forward(KernelPool(threads: 1), planes: [toy.plane], side: 64)[0]
         #expect(relativeError(pass.logits.array, toy.logits(pass.patches.array)) < fp32Budget)
     }
 
     @Test func `each patch's contribution is the slope of the logit times the patch`() throws {
         let toy = try ToyClassifier(thresholds: [0, 0, 0, 0])
         let (pool, classifier) = (try KernelPool(threads: 1), try toy.classifier())
-        let pass = try classifier.forward(pool, plane: toy.plane, side: 64)
+        let pass = try classifier.forward(pool, planes: [toy.plane], side: 64)[0]
         let patches = pass.patches.array
         for label in Self.labels.indices {
             let contributions = classifier.contributions(pool, label: label, pass)

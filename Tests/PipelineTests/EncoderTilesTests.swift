@@ -36,6 +36,22 @@ struct EncoderTilesTests {
         }
     }
 
+    @Test(arguments: [33, 64, 200]) func `planes have the bits that they have alone, however many go together`(_ side: Int) throws {
+        let toy = try ToyEncoder(seed: 9)
+        let pool = try KernelPool(threads: 2)
+        var numbers = SeededNumbers(9)
+        let planes = (0..<11).map { _ in numbers.floats(side * side, in: 0...1) }
+        for arithmetic in KernelPool.ImageArithmetic.allCases where pool.has(arithmetic) {
+            let encoder = try ImageEncoder(toy.weights.open(), toy.manifest, arithmetic: arithmetic)
+            let alone = try planes.map { try encoder.patchFeatures(pool, plane: $0, side: side).array }
+            for count in [2, 8, 11] {
+                let features = try encoder.patchFeatures(pool, planes: Array(planes.prefix(count)), side: side)
+                #expect(features.count == count)
+                for (found, wanted) in zip(features, alone) { #expect(sameBits(found.array, wanted), "\(arithmetic), \(count) planes") }
+            }
+        }
+    }
+
     /// A scheduler lends the processor to others between a trunk's layers: they need working memory of their own.
     @Test(.timeLimit(.minutes(1))) func `others compute between a trunk's layers, and all have the bits that they have alone`() throws {
         let toy = try ToyEncoder(seed: 7)

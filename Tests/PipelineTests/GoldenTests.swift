@@ -32,7 +32,7 @@ struct GoldenTests {
         let side = vision.preprocessing.classifierSide
         let classifier = try Classifier(bundle.weights(vision.classifier.encoder.weights), side: side, vision.classifier)
         let plane = try #require(tensors["classifier_crop"]).values.map { $0 / 255 }
-        let pass = try classifier.forward(pool, plane: plane, side: side)
+        let pass = try classifier.forward(pool, planes: [plane], side: side)[0]
         let expected = try #require(tensors["projected_patches"])
         let patchError = relativeError(pass.patches.array, channelsLast(expected.values, channels: expected.shape[0]))
         let logitError = relativeError(pass.logits.array, try #require(tensors["classifier_logits"]).values)

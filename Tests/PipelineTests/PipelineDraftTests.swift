@@ -43,6 +43,31 @@ struct PipelineDraftTests {
         #expect(first.turns.map(\.question) == Self.questions)
     }
 
+    @Test(.timeLimit(.minutes(2))) func `films that wait at the same time have the drafts that they have alone`() throws {
+        let pipeline = try pipeline(threads: 2)
+        // Brighter by a little each: other films, and other scores.
+        let films = (0..<10).map { index in
+            var film = SyntheticFilm.chest
+            film.storedValues = film.storedValues.enumerated().map { $0 % 37 < index ? min(4095, $1 + 300) : $1 }
+            return film
+        }
+        let source = Self.source
+        let alone = try films.map { timeless(try pipeline.draft($0, source: source, limits: GenerationLimits(tokens: 4))) }
+        #expect(Set(alone.map(\.provenance.renderedSHA256)).count == films.count)
+        let drafts = Mutex2<[DraftReport]>([])
+        let group = DispatchGroup()
+        for film in films {
+            group.enter()
+            Thread.detachNewThread {
+                do { drafts.append(try pipeline.draft(film, source: source, limits: GenerationLimits(tokens: 4))) } catch { Issue.record(error) }
+                group.leave()
+            }
+        }
+        group.wait()
+        let found = Dictionary(uniqueKeysWithValues: drafts.value.map { ($0.provenance.renderedSHA256, timeless($0)) })
+        for draft in alone { #expect(found[draft.provenance.renderedSHA256] == draft) }
+    }
+
     @Test func `in the processor's own arithmetic every score is within 0_005 of fp32's`() throws {
         let bundle = try ModelBundle.open(try #require(Golden.anyBundle))
         let (fast, exact) = (try pipeline(threads: 2), try RaDialogPipeline(bundle: bundle, pool: KernelPool(threads: 2, panelArithmetic: .fp32)))

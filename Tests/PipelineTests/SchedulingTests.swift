@@ -22,6 +22,23 @@ struct SchedulingTests {
         group.wait()
     }
 
+    /// Runs `body` for 0..<count on threads that ask for the turn one behind the other. The turn is somebody else's until all wait and `last` has run.
+    private func queued(_ count: Int, at scheduler: ComputeScheduler, last: () -> Void = {}, _ body: @escaping @Sendable (Int) -> Void) {
+        let group = DispatchGroup()
+        scheduler.alone(.routine, check: {}) {
+            for index in 0..<count {
+                group.enter()
+                Thread.detachNewThread {
+                    body(index)
+                    group.leave()
+                }
+                while scheduler.waitingCount <= index { sched_yield() }
+            }
+            last()
+        }
+        group.wait()
+    }
+
     @Test(arguments: [1, 2])
     func `texts written at the same time are those written alone`(threads: Int) throws {
         let toy = try ToyLanguageModel(context: 200)
@@ -78,21 +95,14 @@ struct SchedulingTests {
         let scheduler = ComputeScheduler(try toy.model(), pool: try KernelPool(threads: 1))
         let order = Mutex<[String]>([])
         let wanted: [(String, Urgency)] = [("batch", .batch), ("routine", .routine), ("routine again", .routine), ("dialogue", .dialogue), ("stat", .stat)]
-        let group = DispatchGroup()
-        scheduler.alone(.routine, check: {}) {
-            for (index, (name, urgency)) in wanted.enumerated() {
-                group.enter()
-                Thread.detachNewThread {
-                    scheduler.alone(urgency, check: {}) { order.withLock { $0.append(name) } }
-                    group.leave()
-                }
-                while scheduler.waitingCount <= index { sched_yield() }
-            }
-            // What is more urgent does not wait for the end.
+        // What is more urgent does not wait for the end.
+        func interrupted() {
             scheduler.giveWay(.routine) {}
             order.withLock { $0.append("the interrupted") }
         }
-        group.wait()
+        queued(wanted.count, at: scheduler, last: interrupted) { index in
+            scheduler.alone(wanted[index].1, check: {}) { order.withLock { $0.append(wanted[index].0) } }
+        }
         #expect(order.withLock { $0 } == ["dialogue", "stat", "the interrupted", "routine", "routine again", "batch"])
     }
 
@@ -141,6 +151,64 @@ struct SchedulingTests {
                 }
             }
             #expect(scheduler.waitingCount == 0 && cache.length == 2)
+        }
+        #expect(scheduler.alone(.batch, check: {}) { true })
+    }
+
+    @Test func `what waits for the same is computed together, with what is as urgent, and each gets its own`() throws {
+        let toy = try ToyLanguageModel()
+        let scheduler = ComputeScheduler(try toy.model(), pool: try KernelPool(threads: 1))
+        let (films, others) = (Gathering<Int, Int>(atMost: 3), Gathering<Int, Int>(atMost: 3))
+        let computed = Mutex<[[Int]]>([])
+        @Sendable func compute(_ inputs: [Int]) -> [Result<Int, any Error>] {
+            computed.withLock { $0.append(inputs) }
+            return inputs.map { input in input == 4 ? .failure(PipelineError.emptyReport) : .success(input * 10) }
+        }
+        queued(8, at: scheduler) { index in
+            let index = index + 1
+            let urgency: Urgency = index == 3 ? .stat : .routine
+            let result = Result { try scheduler.together(index == 5 ? others : films, index, urgency: urgency, check: {}, compute: compute) }
+            switch result {
+            case .success(let value): #expect(index != 4 && value == index * 10)
+            case .failure(let error): #expect(index == 4 && error as? PipelineError == .emptyReport)
+            }
+        }
+        #expect(computed.withLock { $0 } == [[3], [1, 2, 4], [5], [6, 7, 8]])
+        #expect(scheduler.waitingCount == 0)
+    }
+
+    @Test func `whoever gives up when the turn comes takes nobody along`() throws {
+        let toy = try ToyLanguageModel()
+        let scheduler = ComputeScheduler(try toy.model(), pool: try KernelPool(threads: 1))
+        let films = Gathering<Int, Int>(atMost: 3)
+        queued(3, at: scheduler) { index in
+            let result = Result {
+                try scheduler.together(films, index, urgency: .routine) {
+                    if index == 0 { throw PipelineError.cancelled }
+                } compute: { inputs in
+                    #expect(inputs == [1, 2])
+                    return inputs.map { .success($0) }
+                }
+            }
+            switch result {
+            case .success(let value): #expect(index > 0 && value == index)
+            case .failure(let error): #expect(index == 0 && error as? PipelineError == .cancelled)
+            }
+        }
+        #expect(scheduler.waitingCount == 0)
+        #expect(scheduler.alone(.batch, check: {}) { true })
+    }
+
+    @Test func `an error of those that are computed together is everybody's, and the turn goes on`() throws {
+        let toy = try ToyLanguageModel()
+        let scheduler = ComputeScheduler(try toy.model(), pool: try KernelPool(threads: 1))
+        let films = Gathering<Int, Int>(atMost: 8)
+        queued(3, at: scheduler) { index in
+            #expect(throws: PipelineError.notFinite(stage: "3 films")) {
+                try scheduler.together(films, index, urgency: .routine, check: {}) { inputs in
+                    throw PipelineError.notFinite(stage: "\(inputs.count) films")
+                }
+            }
         }
         #expect(scheduler.alone(.batch, check: {}) { true })
     }

@@ -69,7 +69,12 @@ package struct Classifier: Sendable {
     package func callAsFunction(
         _ pool: KernelPool, plane: [Float], side: Int, maps: ActivationMapSelection = .positive, check: () throws -> Void = {}
     ) throws -> Classification {
-        let pass = try forward(pool, plane: plane, side: side, check: check)
+        try classification(pool, forward(pool, planes: [plane], side: side, check: check)[0], maps: maps)
+    }
+
+    /// - Parameter pass: of this classifier.
+    /// - Throws: `PipelineError.notFinite`.
+    package func classification(_ pool: KernelPool, _ pass: Pass, maps: ActivationMapSelection) throws(PipelineError) -> Classification {
         guard pass.logits.isFinite else { throw PipelineError.notFinite(stage: "classifier") }
         let findings = manifest.labels.indices.map { index in
             // The sigmoid in double precision: a score near a threshold must not depend on a single's rounding.
@@ -93,14 +98,16 @@ package struct Classifier: Sendable {
         package let grid: Int
     }
 
-    package func forward(_ pool: KernelPool, plane: [Float], side: Int, check: () throws -> Void = {}) throws -> Pass {
-        let features = try encoder.patchFeatures(pool, plane: plane, side: side, check: check)
-        let patches = encoder.project(pool, features)  // [grid * grid, projection]
+    /// - Parameter planes: `[side, side]` each, 0...1. What one gives does not depend on the others.
+    package func forward(_ pool: KernelPool, planes: [[Float]], side: Int, check: () throws -> Void = {}) throws -> [Pass] {
         let grid = manifest.encoder.grid(side: side)
-        let pooled = Activations(rows: 1, columns: cells * patches.columns)
-        ck_average_pool(pooled.pointer, patches.pointer, grid, grid, patches.columns, manifest.pool)
-        let hidden = first(pool, pooled, activation: .relu)
-        return Pass(patches: patches, hidden: hidden, logits: second(pool, hidden), grid: grid)
+        return try encoder.patchFeatures(pool, planes: planes, side: side, check: check).map { features in
+            let patches = encoder.project(pool, features)  // [grid * grid, projection]
+            let pooled = Activations(rows: 1, columns: cells * patches.columns)
+            ck_average_pool(pooled.pointer, patches.pointer, grid, grid, patches.columns, manifest.pool)
+            let hidden = first(pool, pooled, activation: .relu)
+            return Pass(patches: patches, hidden: hidden, logits: second(pool, hidden), grid: grid)
+        }
     }
 
     /// Where a label's evidence lies: gradient times activation, summed over the channels, ReLU, scaled to a largest value of 1.

@@ -37,31 +37,35 @@ package struct ImageEncoder: Sendable {
     /// Whether the bundle asks for the pooler, so that `patchFeatures` may be given a prior.
     package var readsPrior: Bool { pooler != nil }
 
-    /// Patch features `[grid * grid, 2 * patchChannels]`, row-major over the grid: the image's half, then the missing prior's or what
-    /// the pooler makes of both images.
+    /// Patch features `[grid * grid, 2 * patchChannels]` of each plane, row-major over the grid: the image's half, then the missing prior's.
+    /// - Parameter planes: `[side, side]` each, 0...1. What one gives does not depend on the others.
+    package func patchFeatures(_ pool: KernelPool, planes: [[Float]], side: Int, check: () throws -> Void = {}) throws -> [Activations] {
+        let features = try trunk(pool, planes: planes, side: side, check: check)  // [planes * patches, trunkChannels]
+        let patches = grid(side) * grid(side)
+        return planes.indices.map { plane in
+            let fused = Activations(rows: patches, columns: 2 * patchChannels)
+            toPatches.apply(pool, into: fused.pointer, stride: fused.columns, from: features.row(plane * patches), rows: patches)
+            for patch in 0..<patches { (fused.row(patch) + patchChannels).update(from: missingPrevious.pointer, count: patchChannels) }
+            return fused
+        }
+    }
+
+    /// As above, of one image; where it has a prior, the second half is what the pooler makes of both.
     /// - Parameters:
     ///   - plane: `[side, side]`, 0...1.
     ///   - prior: the same of an earlier image; nil where there is none, and always where `readsPrior` is false.
     package func patchFeatures(
         _ pool: KernelPool, plane: [Float], side: Int, prior: [Float]? = nil, check: () throws -> Void = {}
     ) throws -> Activations {
-        let planes = prior.map { [plane, $0] } ?? [plane]
-        let features = try trunk(pool, planes: planes, side: side, check: check)  // [planes * patches, trunkChannels]
-        let fused = Activations(rows: features.rows / planes.count, columns: 2 * patchChannels)
-        toPatches.apply(pool, into: fused.pointer, stride: fused.columns, from: features.pointer, rows: fused.rows)
-        guard prior != nil else {
-            for patch in 0..<fused.rows {
-                (fused.row(patch) + patchChannels).update(from: missingPrevious.pointer, count: patchChannels)
-            }
-            return fused
-        }
+        guard let prior else { return try patchFeatures(pool, planes: [plane], side: side, check: check)[0] }
         guard let pooler else { preconditionFailure("this bundle's encoder has no pooler for a prior image") }
-        let tokens = Activations(rows: 2 * fused.rows, columns: patchChannels)  // the image's patches, then the prior's
+        let features = try trunk(pool, planes: [plane, prior], side: side, check: check)  // [2 * patches, trunkChannels]
+        let tokens = Activations(rows: features.rows, columns: patchChannels)  // the image's patches, then the prior's
         toPatches.apply(pool, into: tokens.pointer, from: features.pointer, rows: tokens.rows)
-        let pooled = try pooler(pool, tokens, grid: grid(side), check: check)  // [patches, patchChannels]
-        for patch in 0..<fused.rows {
-            (fused.row(patch) + patchChannels).update(from: pooled.row(patch), count: patchChannels)
-        }
+        let fused = Activations(rows: features.rows / 2, columns: 2 * patchChannels)
+        for patch in 0..<fused.rows { fused.row(patch).update(from: tokens.row(patch), count: patchChannels) }
+        let pooled = try pooler(pool, tokens, grid: grid(side), check: check)  // [patches, patchChannels]; writes over the tokens
+        for patch in 0..<fused.rows { (fused.row(patch) + patchChannels).update(from: pooled.row(patch), count: patchChannels) }
         return fused
     }
 

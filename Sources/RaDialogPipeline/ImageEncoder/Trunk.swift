@@ -2,7 +2,7 @@ internal import CKernels
 
 // ResNet-50's topology (torchvision layout: the stride on the 3x3) at any width and depth, without its final pooling.
 // Input: grey planes [side, side]. Output: [planes * grid * grid, trunkChannels], grid = ceil(side / 32).
-// Here in fp32, one plane after the other; Trunk+tiles.swift has all of them at once in AMX tiles.
+// Here in fp32, one plane after the other; Trunk+tiles.swift has several at once in AMX tiles.
 
 /// The convolutional trunk of BioViL-T. Source: He et al. 2015; torchvision's `resnet50`.
 struct Trunk: Sendable {
@@ -69,13 +69,20 @@ struct Trunk: Sendable {
     ///   - planes: `[side, side]` each, row-major, 0...1. A plane's features do not depend on the others.
     ///   - check: asked before every block; throws to stop.
     func callAsFunction(_ pool: KernelPool, planes: [[Float]], side: Int, check: () throws -> Void) throws -> Activations {
-        precondition(planes.allSatisfy { $0.count == side * side }, "a plane has side x side pixels")
-        if arithmetic != .fp32 { return try inTiles(pool, planes: planes, side: side, check: check) }
-        if planes.count == 1 { return try inFloats(pool, plane: planes[0], side: side, check: check) }
-        let features = try planes.map { try inFloats(pool, plane: $0, side: side, check: check) }
-        let rows = features.first?.rows ?? 0
-        let result = Activations(rows: planes.count * rows, columns: outputChannels)
-        for (index, one) in features.enumerated() { result.row(index * rows).update(from: one.pointer, count: rows * one.columns) }
+        precondition(!planes.isEmpty && planes.allSatisfy { $0.count == side * side }, "planes, each of side x side pixels")
+        let together = imagesTogether(side: side)
+        func part(_ planes: ArraySlice<[Float]>) throws -> Activations {
+            guard arithmetic == .fp32, let plane = planes.first else { return try inTiles(pool, planes: Array(planes), side: side, check: check) }
+            return try inFloats(pool, plane: plane, side: side, check: check)
+        }
+        if planes.count <= together { return try part(planes[...]) }
+        let parts = try stride(from: 0, to: planes.count, by: together).map { try part(planes[$0..<min($0 + together, planes.count)]) }
+        let result = Activations(rows: parts.reduce(0) { $0 + $1.rows }, columns: outputChannels)
+        var row = 0
+        for part in parts {
+            result.row(row).update(from: part.pointer, count: part.rows * part.columns)
+            row += part.rows
+        }
         return result
     }
 
