@@ -1,7 +1,7 @@
 // The products of LLaMA-7B alone, as its forward pass does them: 32 layers for some sequences that each write a token, four layers for a prompt of 256.
 // Every layer has weights of its own (Q4_0 3.8 GB, Q8_0 7.2 GB), so that nothing is in a cache. What lies between the products is left out.
 //
-//     panels_model [threads=2] [type=q4: q4, q8] [repetitions=5] [pages=small: small, huge] [clock=wall: wall, cpu]
+//     panels_model [threads=2] [type=q4: q4, q8] [repetitions=5] [pages=small: small, huge] [clock=wall: wall, cpu] [arithmetic=best: best, int8]
 //
 // "cpu": by the processor time of one thread, on a machine that computes other things, too. Best and median share of the read bandwidth or
 // the tiles' peak that was measured just before.
@@ -86,7 +86,8 @@ int main(int count, char **arguments) {
         clock_used = CLOCK_PROCESS_CPUTIME_ID;
         clock_share = 1.0 / (double)ck_pool_threads(model.pool);
     }
-    model.arithmetic = ck_best_panel_arithmetic(model.pool);
+    bool whole_numbers = count > 6 && strcmp(arguments[6], "int8") == 0;
+    model.arithmetic = whole_numbers ? CK_PANEL_INT8 : ck_best_panel_arithmetic(model.pool);
     model.square = ck_panels_bytes(model.type, HIDDEN, HIDDEN);
     model.wide = ck_panels_bytes(model.type, INNER, HIDDEN);
     model.deep = ck_panels_bytes(model.type, HIDDEN, INNER);
@@ -104,28 +105,34 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < (size_t)PROMPT * INNER; i++) model.x[i] = (float)(i * 2654435761u % 2001) * 1e-3f - 1;
     printf("%s, %zu threads, %.1f GB\n", ck_panel_arithmetic_name(model.pool, model.arithmetic), ck_pool_threads(model.pool), (double)bytes * 1e-9);
 
-    double shares[REPETITIONS], seconds[REPETITIONS];
-    static const size_t sequences[] = {1, 4, 16, 32};
-    for (size_t s = 0; s < sizeof sequences / sizeof *sequences; s++) {
-        for (int r = 0; r < repetitions; r++) {
+    // In turns, so that what one costs by another's is little moved by what others do on the machine.
+    enum { KINDS = 7 };
+    static const size_t sequences[KINDS] = {1, 2, 3, 4, 8, 16, 32};
+    static double shares[KINDS][REPETITIONS], seconds[KINDS][REPETITIONS], by_one[KINDS][REPETITIONS];
+    for (int r = 0; r < repetitions; r++) {
+        for (size_t s = 0; s < KINDS; s++) {
             double rate = read_rate(model.pool, model.weights + (size_t)r % 4 * (READ / 2), READ), begin = now();
             for (size_t layer = 0; layer < LAYERS; layer++) run_layer(layer, sequences[s]);
             each((ck_panel_product[]){product(model.weights + LAYERS * model.layer, VOCABULARY, HIDDEN, model.y)}, 1, sequences[s]);
-            seconds[r] = now() - begin;
-            shares[r] = (double)bytes / seconds[r] * 1e-9 / rate;
+            seconds[s][r] = now() - begin;
+            shares[s][r] = (double)bytes / seconds[s][r] * 1e-9 / rate;
+            by_one[s][r] = seconds[s][r] / seconds[0][r];
         }
-        char what[64];
-        snprintf(what, sizeof what, "a token of %2zu sequences, of the read bandwidth", sequences[s]);
-        report(what, shares, seconds, repetitions, (double)sequences[s]);
+    }
+    for (size_t s = 0; s < KINDS; s++) {
+        char what[96];
+        snprintf(what, sizeof what, "a token of %2zu sequences (%.2f times one), of the read bandwidth", sequences[s], median(by_one[s], (size_t)repetitions));
+        report(what, shares[s], seconds[s], repetitions, (double)sequences[s]);
     }
     double work = 2.0 * PROMPT * PROMPT_LAYERS * (4.0 * HIDDEN * HIDDEN + 3.0 * HIDDEN * INNER);
+    double *peaks = shares[0], *times = seconds[0];
     for (int r = 0; r < repetitions; r++) {
         double peak = tile_rate(model.pool), begin = now();
         for (size_t layer = 0; layer < PROMPT_LAYERS; layer++) run_layer(layer, PROMPT);
-        seconds[r] = now() - begin;
-        shares[r] = peak > 0 ? work / seconds[r] * 1e-12 / peak : 0;
-        seconds[r] *= (double)LAYERS / PROMPT_LAYERS;
+        times[r] = now() - begin;
+        peaks[r] = peak > 0 ? work / times[r] * 1e-12 / peak : 0;
+        times[r] *= (double)LAYERS / PROMPT_LAYERS;
     }
-    report("a prompt of 256 (all layers), of the tiles' peak", shares, seconds, repetitions, PROMPT);
+    report("a prompt of 256 (all layers), of the tiles' peak", peaks, times, repetitions, PROMPT);
     ck_pool_free(model.pool);
 }
