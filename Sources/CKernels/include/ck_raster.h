@@ -13,6 +13,9 @@
 /// Smallest and largest of `count` values; count >= 1.
 void ck_min_max_i32(const int32_t *values, size_t count, int32_t *smallest, int32_t *largest);
 
+/// The same of bytes.
+void ck_min_max_u8(const uint8_t *values, size_t count, uint8_t *smallest, uint8_t *largest);
+
 /// target[i] = table[clamp(source[i] - first, 0, entries - 1)]; entries >= 1. No overlap.
 void ck_look_up_u8(uint8_t *target, const int32_t *source, size_t count, int32_t first, const uint8_t *table, size_t entries);
 

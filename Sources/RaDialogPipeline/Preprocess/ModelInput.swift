@@ -41,11 +41,11 @@ extension GrayImage {
     /// Smallest value to 0, largest to 255, truncated: in 64-bit floating point and in this order, because 8-bit values that span
     /// 0...255 already do not all come back (`Int(51 / 255.0 * 255)` is exact, others may lose one), and the networks were trained so.
     package func remapped() -> GrayImage {
-        var histogram = [UInt64](repeating: 0, count: 256)
-        ck_histogram_u8(pixels, pixels.count, &histogram)
-        guard let low = histogram.firstIndex(where: { $0 > 0 }), let high = histogram.lastIndex(where: { $0 > 0 }), low < high else {
-            return self
-        }
+        guard !pixels.isEmpty else { return self }
+        var (smallest, largest): (UInt8, UInt8) = (0, 0)
+        ck_min_max_u8(pixels, pixels.count, &smallest, &largest)
+        guard smallest < largest else { return self }
+        let (low, high) = (Int(smallest), Int(largest))
         let table = (0..<256).map { value in
             UInt8(Double(min(max(value, low), high) - low) / Double(high - low) * 255)
         }
