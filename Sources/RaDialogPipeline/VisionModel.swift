@@ -28,11 +28,12 @@ final class VisionModel: Sendable {
         self.rendering = rendering ?? manifest.preprocessing.rendering
         // bfloat16 would move a score by up to 0.04, halves by 0.004, two bfloat16s by less than 0.0001: docs/speed.md.
         self.arithmetic = (encoder: arithmetic, classifier: arithmetic == .bf16 ? .bf16x3 : arithmetic)
-        encoder = try ImageEncoder(bundle.weights(manifest.imageEncoder.weights), manifest.imageEncoder, arithmetic: self.arithmetic.encoder)
+        let sources = try [manifest.imageEncoder.weights, manifest.classifier.encoder.weights, manifest.alignment.weights].map(bundle.weights)
+        encoder = try ImageEncoder(sources[0], manifest.imageEncoder, arithmetic: self.arithmetic.encoder)
         classifier = try Classifier(
-            bundle.weights(manifest.classifier.encoder.weights), side: manifest.preprocessing.classifierSide, manifest.classifier,
-            arithmetic: self.arithmetic.classifier)
-        alignment = try Alignment(bundle.weights(manifest.alignment.weights), manifest.alignment)
+            sources[1], side: manifest.preprocessing.classifierSide, manifest.classifier, arithmetic: self.arithmetic.classifier)
+        alignment = try Alignment(sources[2], manifest.alignment)
+        for source in sources { source.letGo() }
         films = Gathering(atMost: max(
             encoder.trunk.imagesTogether(side: manifest.preprocessing.encoderSide),
             classifier.encoder.trunk.imagesTogether(side: manifest.preprocessing.classifierSide)))

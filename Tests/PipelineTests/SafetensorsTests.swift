@@ -1,3 +1,4 @@
+import Foundation
 import RaDialogPipeline
 import Testing
 
@@ -41,6 +42,30 @@ import Testing
         #expect(b.array[4].isNaN && b.array[5] == -1023 * 0x1p-24)
         #expect(try file.floats("c", shape: [2]).array == [1, -3])
         #expect(Int(bitPattern: b.pointer) % 64 == 0)
+    }
+
+    @Test func `what is let go is no longer resident, and is read again when it is used`() throws {
+        let numbers = (0..<(1 << 20)).map { Float($0) }
+        let file = try open(SafetensorsFile([.init(name: "a", type: "F32", shape: [numbers.count], bytes: SafetensorsFile.bytes(numbers))]).bytes)
+        let tensor = try file.floats("a", shape: [numbers.count])
+        #expect(tensor.isInPlace && tensor.array == numbers)
+        #expect(try residentBytes() >= 4 << 20)
+        file.letGo()
+        #expect(try residentBytes() == 0)
+        #expect(tensor.array == numbers)
+    }
+
+    /// Of the mappings of the file, by the system's account.
+    private func residentBytes() throws -> Int {
+        var (isOurs, kilobytes) = (false, 0)
+        // A file of unknown length, of which `String(contentsOfFile:)` takes the first page alone.
+        let account = try #require(try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/smaps")).readToEnd())
+        for line in String(decoding: account, as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if !words[0].hasSuffix(":") { isOurs = line.hasSuffix(path) }
+            if isOurs, words[0] == "Rss:" { kilobytes += try #require(Int(words[1])) }
+        }
+        return kilobytes << 10
     }
 
     @Test func `half precision is widened as the hardware type has it, all 65536 of them`() throws {

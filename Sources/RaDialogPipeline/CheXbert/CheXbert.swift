@@ -38,6 +38,7 @@ public final class CheXbert: Sendable {
             Head(label: label, linear: try Linear(
                 source, "linear_heads.\(index)", outputs: Self.states(of: label).count, inputs: shape.hidden, hasBias: true))
         }
+        source.letGo()
     }
 
     /// Rows of the segment embedding, of which a report's tokens use the first.

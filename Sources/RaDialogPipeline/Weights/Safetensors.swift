@@ -46,6 +46,8 @@ package struct Safetensors: TensorSource {
             owner: file)
     }
 
+    package func letGo() { file.discard(file.bytes) }
+
     private static func entries(of bytes: UnsafeRawBufferPointer) throws(JSONSyntaxError) -> [String: Entry] {
         let lengthBytes = 8
         guard bytes.count >= lengthBytes else { throw JSONSyntaxError(offset: 0, reason: "the file has \(bytes.count) bytes") }

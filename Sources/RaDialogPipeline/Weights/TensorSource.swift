@@ -60,6 +60,9 @@ package protocol TensorSource: Sendable {
     func panels(_ name: String, rows: Int, columns: Int) throws(WeightsError) -> PanelMatrix?
     /// The tensor `name`, of exactly this shape, as 32-bit floats: in place where the file holds that already, else a widened copy.
     func floats(_ name: String, shape: [Int]) throws(WeightsError) -> FloatTensor
+    /// For when everything was copied into the kernels' layouts: lets what was read of the file stop counting as resident. What lies in place is
+    /// read from the file again when it is used.
+    func letGo()
 }
 
 extension TensorSource {
@@ -71,6 +74,8 @@ extension TensorSource {
         }
         return view
     }
+
+    package func letGo() {}
 
     package func block(_ name: String) -> BlockTensor? { nil }
 
