@@ -273,7 +273,8 @@ struct SchedulingTests {
 
     @Test func `a text that repeats is written in fewer steps, and is the same text`() throws {
         let toy = try ToyLanguageModel(context: 400)
-        let (model, pool) = (try toy.model(), try KernelPool(threads: 1))
+        // A random model soon repeats itself. How soon hangs on the last bits, how much is guessed on the arithmetic: both alike here on every processor.
+        let (model, pool) = (try toy.model(), try KernelPool(threads: 1, instructionSet: .scalar))
         let conversation = Conversation(model, pool: pool)
         try conversation.read([.tokens([1, 5, 6])])
         var layers = 0
@@ -287,7 +288,7 @@ struct SchedulingTests {
             logits = try model.read(pool, model.embed([wanted[wanted.count - 1]]), cache: cache)
         }
         #expect(found == wanted)
-        // Asked once a token, once a step, and once a layer of each step; a random model soon repeats itself.
-        #expect(layers < 200 + 100 * 3, "\(layers)")
+        // Asked once a token, once a step, and once a layer of each step: 800 times where each step writes one token.
+        #expect(layers < 200 + 150 * 3, "\(layers)")
     }
 }
