@@ -4,9 +4,11 @@
 
 #include <string.h>
 
-/// Rows of a tile: eight groups, so that a panel is read from the cache seven times out of eight.
-enum { CK_TILE_ROWS = 8 * CK_ROWS };
+/// Rows that a piece of a panel serves while it lies in the first-level cache: eight groups of what the registers hold.
+enum { CK_GROUP_ROWS = 12, CK_TILE_ROWS = 8 * CK_GROUP_ROWS };
 enum { CK_TILE_PANELS = 4 };
+/// Terms of each chain in a piece: with so many, half a panel takes half of a first-level cache of 32 KB.
+enum { CK_TILE_DEPTH = 256 };
 
 /// Products below this many multiply-adds stay on the calling thread: a wake-up costs as much.
 static const size_t ck_inline_work = 200 * 1000;
@@ -73,24 +75,38 @@ static void run_tile(void *context, size_t tile, size_t worker) {
     const ck_job *job = context;
     size_t block = tile % job->row_blocks, group = tile / job->row_blocks;
     size_t first_row = block * job->block_rows;
-    size_t end_row = first_row + job->block_rows < job->rows ? first_row + job->block_rows : job->rows;
+    size_t count = job->rows - first_row < job->block_rows ? job->rows - first_row : job->block_rows;
     size_t end_panel = (group + 1) * CK_TILE_PANELS < job->panels ? (group + 1) * CK_TILE_PANELS : job->panels;
-    const float *rows[CK_MAXIMUM_KERNEL * CK_MAXIMUM_KERNEL * CK_ROWS];
+    const float *rows[CK_MAXIMUM_KERNEL * CK_MAXIMUM_KERNEL * CK_TILE_ROWS];
+    locate(job, rows, first_row, count);
 
+    _Alignas(64) float sums[CK_TILE_ROWS * CK_PANEL];
+    // Where few rows share a panel, nothing is gained by reading it in pieces.
+    size_t depth = count > CK_GROUP_ROWS ? CK_TILE_DEPTH : SIZE_MAX;
+    const ck_epilogue *e = &job->epilogue;
     for (size_t panel = group * CK_TILE_PANELS; panel < end_panel; panel++) {
         size_t output = panel * CK_PANEL, left = job->shape.filters - output;
-        for (size_t row = first_row; row < end_row; row += CK_ROWS) {
-            size_t count = end_row - row < CK_ROWS ? end_row - row : CK_ROWS;
-            locate(job, rows, row, count);
-            const ck_epilogue *e = &job->epilogue;
-            job->kernels->gemm(&(ck_gemm_tile){
-                .rows = rows, .row_count = count, .segments = job->segments, .run = job->run,
-                .panel = job->packed + output * job->segments * job->run,
-                .columns = left < CK_PANEL ? left : CK_PANEL,
-                .bias = e->bias == NULL ? NULL : e->bias + output,
-                .residual = e->residual == NULL ? NULL : e->residual + row * job->y_stride + output,
-                .y = job->y + row * job->y_stride + output, .y_stride = job->y_stride, .relu = e->relu,
-            });
+        ck_gemm_tile t = {
+            .row_count = count, .sums = sums, .begins = true,
+            .panel = job->packed + output * job->segments * job->run,
+            .columns = left < CK_PANEL ? left : CK_PANEL,
+            .bias = e->bias == NULL ? NULL : e->bias + output,
+            .residual = e->residual == NULL ? NULL : e->residual + first_row * job->y_stride + output,
+            .y = job->y + first_row * job->y_stride + output, .y_stride = job->y_stride, .relu = e->relu,
+        };
+        // A piece is several whole segments, or a part of one.
+        for (size_t segment = 0; segment < job->segments;) {
+            t.rows = rows + segment * count;
+            t.run = job->run - t.offset < depth ? job->run - t.offset : depth;
+            t.segments = t.run == job->run ? depth / t.run : 1;
+            if (t.segments > job->segments - segment) t.segments = job->segments - segment;
+            bool whole = t.offset + t.run == job->run;
+            if (whole) segment += t.segments;
+            t.ends = segment == job->segments;
+            job->kernels->gemm(&t);
+            t.panel += t.segments * t.run * CK_PANEL;
+            t.offset = whole ? 0 : t.offset + t.run;
+            t.begins = false;
         }
     }
 }
@@ -100,8 +116,8 @@ static void run_job(ck_pool *pool, ck_job *job) {
     job->kernels = ck_pool_kernels(pool);
     job->panels = (job->shape.filters + CK_PANEL - 1) / CK_PANEL;
     size_t blocks = (job->rows + CK_TILE_ROWS - 1) / CK_TILE_ROWS;
-    size_t groups_per_block = ((job->rows + blocks - 1) / blocks + CK_ROWS - 1) / CK_ROWS;
-    job->block_rows = groups_per_block * CK_ROWS;
+    size_t groups_per_block = ((job->rows + blocks - 1) / blocks + CK_GROUP_ROWS - 1) / CK_GROUP_ROWS;
+    job->block_rows = groups_per_block * CK_GROUP_ROWS;
     job->row_blocks = (job->rows + job->block_rows - 1) / job->block_rows;
     size_t tiles = job->row_blocks * ((job->panels + CK_TILE_PANELS - 1) / CK_TILE_PANELS);
     if (job->rows * job->shape.filters * job->segments * job->run < ck_inline_work) {

@@ -15,6 +15,9 @@ typedef int32_t CK_SET(wide_integers) __attribute__((vector_size(CK_SET_WIDTH * 
 
 // MARK: Matrix product
 
+/// Floats in a line of the caches.
+enum { CK_LINE = 16 };
+
 /// The epilogue of `length` outputs. By value: an accumulator with an address would live in memory.
 CK_INLINE void CK_SET(finish)(const ck_gemm_tile *t, CK_SET(wide) sum, size_t at, size_t length) {
     float edge[CK_SET_WIDTH] = {0};
@@ -45,10 +48,24 @@ CK_INLINE void CK_SET(gemm_rows)(const ck_gemm_tile *t, size_t first, const size
     const float *bias = edge;
     if (t->bias != NULL && columns == vectors * CK_SET_WIDTH) bias = t->bias + column;
     else if (t->bias != NULL) memcpy(edge, t->bias + column, columns * sizeof(float));
+    float *between = t->sums + first * CK_PANEL + column;
     CK_UNROLL
     for (size_t r = 0; r < count; r++) {
+        const float *from = t->begins ? bias : between + r * CK_PANEL;
         CK_UNROLL
-        for (size_t v = 0; v < vectors; v++) memcpy(&sums[r][v], bias + v * CK_SET_WIDTH, sizeof sums[r][v]);
+        for (size_t v = 0; v < vectors; v++) memcpy(&sums[r][v], from + v * CK_SET_WIDTH, sizeof sums[r][v]);
+    }
+    if (t->ends) {
+        // Short pieces of lines far apart, which the processor does not foresee: on their way while the sums are made.
+        CK_UNROLL
+        for (size_t r = 0; r < count; r++) {
+            size_t at = (first + r) * t->y_stride + column;
+            CK_UNROLL
+            for (size_t line = 0; line < vectors * CK_SET_WIDTH; line += CK_LINE) {
+                if (t->residual != NULL) __builtin_prefetch(t->residual + at + line);
+                __builtin_prefetch(t->y + at + line, 1);
+            }
+        }
     }
 
     const float *panel = t->panel + column;
@@ -56,7 +73,7 @@ CK_INLINE void CK_SET(gemm_rows)(const ck_gemm_tile *t, size_t first, const size
     for (size_t segment = 0; segment < t->segments; segment++, beginnings += t->row_count) {
         const float *x[CK_SET_ROWS];
         CK_UNROLL
-        for (size_t r = 0; r < count; r++) x[r] = beginnings[r];
+        for (size_t r = 0; r < count; r++) x[r] = beginnings[r] + t->offset;
         for (size_t k = 0; k < t->run; k++, panel += CK_PANEL) {
             CK_SET(wide) weights[vectors];
             CK_UNROLL
@@ -70,6 +87,14 @@ CK_INLINE void CK_SET(gemm_rows)(const ck_gemm_tile *t, size_t first, const size
         }
     }
 
+    if (!t->ends) {
+        CK_UNROLL
+        for (size_t r = 0; r < count; r++) {
+            CK_UNROLL
+            for (size_t v = 0; v < vectors; v++) memcpy(between + r * CK_PANEL + v * CK_SET_WIDTH, &sums[r][v], sizeof sums[r][v]);
+        }
+        return;
+    }
     CK_UNROLL
     for (size_t r = 0; r < count; r++) {
         size_t at = (first + r) * t->y_stride + column;

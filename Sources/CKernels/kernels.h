@@ -7,16 +7,17 @@
 
 #pragma clang assume_nonnull begin
 
-/// Rows that one call of `gemm` takes at most.
-enum { CK_ROWS = 12 };
-
-/// One group of rows against one panel.
+/// A block of rows against one panel, or a piece of the chains of its outputs (ck_gemm.h).
 typedef struct {
-    /// [segments][rows]: where each row's run of `run` floats begins, segment by segment.
+    /// [segments][row_count]: where each row's run begins, segment by segment. The piece takes `run` floats of it from `offset` on.
     const float *_Nonnull const *_Nonnull rows;
-    size_t row_count, segments, run;
+    size_t row_count, segments, offset, run;
     /// [segments * run][CK_PANEL]
     const float *panel;
+    /// [row_count][CK_PANEL]: the chains between pieces. Neither read nor written where one piece is all.
+    float *sums;
+    /// Whether the chains begin here, with the bias, and whether they end here, in y.
+    bool begins, ends;
     /// Outputs of this panel that exist, 1 ... CK_PANEL.
     size_t columns;
     /// At the first output of the panel, or NULL.

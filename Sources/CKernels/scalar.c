@@ -9,11 +9,16 @@
 static void gemm(const ck_gemm_tile *t) {
     for (size_t row = 0; row < t->row_count; row++) {
         for (size_t column = 0; column < t->columns; column++) {
-            float sum = t->bias == NULL ? 0 : t->bias[column];
+            float *between = t->sums + row * CK_PANEL + column;
+            float sum = !t->begins ? *between : t->bias == NULL ? 0 : t->bias[column];
             const float *weight = t->panel + column;
             for (size_t segment = 0; segment < t->segments; segment++) {
-                const float *x = t->rows[segment * t->row_count + row];
+                const float *x = t->rows[segment * t->row_count + row] + t->offset;
                 for (size_t k = 0; k < t->run; k++, weight += CK_PANEL) sum = fmaf(x[k], *weight, sum);
+            }
+            if (!t->ends) {
+                *between = sum;
+                continue;
             }
             size_t at = row * t->y_stride + column;
             if (t->residual != NULL) sum += t->residual[at];
