@@ -5,19 +5,12 @@
 // Best milliseconds of each, ours and theirs, and how far ours is ahead. OpenBLAS reads weights row by row, as it gets them; ours are packed before,
 // as they are when a bundle is loaded. For convolutions OpenBLAS gets the unrolled image, and no bias, residual and ReLU: less than a convolution is.
 #include "ck_gemm.h"
+#include "silicon.h"
 
 #include <cblas.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 void openblas_set_num_threads(int threads);
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static float *numbers(size_t count) {
     float *x = malloc(count * sizeof *x);

@@ -83,6 +83,7 @@ static void run_tile(void *context, size_t tile, size_t worker) {
     _Alignas(64) float sums[CK_TILE_ROWS * CK_PANEL];
     // Where few rows share a panel, nothing is gained by reading it in pieces.
     size_t depth = count > CK_GROUP_ROWS ? CK_TILE_DEPTH : SIZE_MAX;
+    size_t segments_together = job->run > 0 && job->run < depth ? depth / job->run : 1;
     const ck_epilogue *e = &job->epilogue;
     for (size_t panel = group * CK_TILE_PANELS; panel < end_panel; panel++) {
         size_t output = panel * CK_PANEL, left = job->shape.filters - output;
@@ -98,7 +99,7 @@ static void run_tile(void *context, size_t tile, size_t worker) {
         for (size_t segment = 0; segment < job->segments;) {
             t.rows = rows + segment * count;
             t.run = job->run - t.offset < depth ? job->run - t.offset : depth;
-            t.segments = t.run == job->run ? depth / t.run : 1;
+            t.segments = t.run == job->run ? segments_together : 1;
             if (t.segments > job->segments - segment) t.segments = job->segments - segment;
             bool whole = t.offset + t.run == job->run;
             if (whole) segment += t.segments;

@@ -14,6 +14,8 @@ struct KernelProductTests {
         Product(rows: 1, outputs: 1, inputs: 1), Product(rows: 1, outputs: 33, inputs: 7), Product(rows: 5, outputs: 31, inputs: 17),
         Product(rows: 7, outputs: 64, inputs: 16), Product(rows: 11, outputs: 40, inputs: 65), Product(rows: 12, outputs: 32, inputs: 1),
         Product(rows: 13, outputs: 47, inputs: 33), Product(rows: 97, outputs: 130, inputs: 48), Product(rows: 200, outputs: 16, inputs: 100),
+        // Chains in several pieces (CK_TILE_DEPTH), the last one whole, short and of one term.
+        Product(rows: 13, outputs: 33, inputs: 512), Product(rows: 30, outputs: 70, inputs: 600), Product(rows: 100, outputs: 5, inputs: 257),
     ]
 
     @Test(arguments: products)
@@ -81,6 +83,17 @@ struct KernelProductTests {
         }
     }
 
+    @Test func `a product of nothing is the bias`() throws {
+        let bias: [Float] = [1, -2, 3]
+        for set in [CK_SCALAR, CK_AVX2, CK_AVX512] {
+            let pool = try #require(ck_pool_create(1, set))
+            defer { ck_pool_free(pool) }
+            var y = [Float](repeating: .nan, count: 20 * bias.count)
+            bias.withUnsafeBufferPointer { ck_linear(pool, &y, bias.count, [0], 20, [0], bias.count, 0, ck_epilogue(bias: $0.baseAddress, residual: nil, relu: false)) }
+            #expect(y == Array(repeating: bias, count: 20).flatMap { $0 })
+        }
+    }
+
     @Test func `a packed matrix can be read back, and an impossible one has no size`() throws {
         var numbers = SeededNumbers(7)
         let weights = numbers.floats(35 * 9)
@@ -108,6 +121,10 @@ struct KernelProductTests {
         Shape(height: 13, width: 14, channels: 16, filters: 34, kernel: 3, stride: 2, padding: 1),
         Shape(height: 20, width: 21, channels: 3, filters: 18, kernel: 7, stride: 2, padding: 3),
         Shape(height: 26, width: 27, channels: 1, filters: 18, kernel: 7, stride: 2, padding: 0),
+        // Pieces of two taps, and of parts of a tap; without padding, where a row of the kernel is one run.
+        Shape(height: 6, width: 7, channels: 100, filters: 34, kernel: 3, stride: 1, padding: 1),
+        Shape(height: 5, width: 5, channels: 300, filters: 33, kernel: 3, stride: 1, padding: 1),
+        Shape(height: 7, width: 7, channels: 100, filters: 33, kernel: 3, stride: 1, padding: 0),
     ]
 
     @Test(arguments: shapes)
